@@ -1,0 +1,327 @@
+"""The primitives and, beside each, the table row of its derivatives: g is ∂L/∂y, a row gives ∂L/∂(argument).
+
+Broadcasting needs no rows of its own: `Tensor.backward` sums each derivative back to its argument's shape.
+"""
+
+import numpy as np
+
+from .tensor import Tensor, primitive, variadic
+
+# Arithmetic                             y =                ∂L/∂a                            ∂L/∂b
+add = primitive(np.add,                  lambda g, y, a, b: g,                lambda g, y, a, b: g)
+subtract = primitive(np.subtract,        lambda g, y, a, b: g,                lambda g, y, a, b: -g)
+multiply = primitive(np.multiply,        lambda g, y, a, b: g * b,            lambda g, y, a, b: g * a)
+divide = primitive(np.divide,            lambda g, y, a, b: g / b,            lambda g, y, a, b: -g * y / b)
+negative = primitive(np.negative,        lambda g, y, a: -g)
+exp = primitive(np.exp,                  lambda g, y, a: g * y)
+log = primitive(np.log,                  lambda g, y, a: g / a)
+sqrt = primitive(np.sqrt,                lambda g, y, a: g / (2 * y))
+absolute = primitive(np.abs,             lambda g, y, a: g * np.sign(a))
+tanh = primitive(np.tanh,                lambda g, y, a: g * (1 - y * y))
+maximum = primitive(np.maximum,          lambda g, y, a, b: g * _share(a, b), lambda g, y, a, b: g * _share(b, a))
+minimum = primitive(np.minimum,          lambda g, y, a, b: g * _share(b, a), lambda g, y, a, b: g * _share(a, b))
+where = primitive(np.where,              None,  # the condition is no real number
+                                         lambda g, y, c, a, b: np.where(c, g, 0),
+                                         lambda g, y, c, a, b: np.where(c, 0, g))
+
+
+def _share(a, b):
+    """1 where a wins, 0 where b does, ½ each at a tie, where any split is a subgradient."""
+    return np.heaviside(np.subtract(a, b), np.float32(0.5))
+
+
+def _power(a, exponent):
+    return a ** exponent
+
+
+def _clip(a, low, high):
+    return np.clip(a, low, high)
+
+
+def _relu(a):
+    return np.maximum(a, 0)
+
+
+def _sigmoid(a):
+    small = np.exp(-np.abs(a))  # never overflows
+    return np.where(a >= 0, 1, small) / (1 + small)
+
+
+pow = primitive(_power,                  lambda g, y, a, exponent: g * exponent * a ** (exponent - 1))
+clip = primitive(_clip,                  lambda g, y, a, low, high: g * ((a >= low) & (a <= high)))
+relu = primitive(_relu,                  lambda g, y, a: g * (y > 0))
+sigmoid = primitive(_sigmoid,            lambda g, y, a: g * y * (1 - y))
+
+
+# Products. A product's result, and its derivative by x, are laid out with the batch innermost, as convolutions are.
+def _linear(x, weight, bias=None):
+    if x.ndim != 2 or weight.ndim != 2 or x.shape[1] != weight.shape[1]:
+        raise ValueError("linear needs x (N, in) and weight (out, in)")
+    y = weight @ x.T  # (out, in) @ (in, N) -> (out, N)
+    if bias is not None:
+        y += bias[:, None]
+    return y.T
+
+
+linear = primitive(_linear,              lambda g, y, x, w, b=None: (w.T @ g.T).T,    # (in, out) @ (out, N)
+                                         lambda g, y, x, w, b=None: g.T @ x,          # (out, N) @ (N, in)
+                                         lambda g, y, x, w, b=None: g.sum(axis=0))
+matmul = primitive(np.matmul,            lambda g, y, a, b: _matmul_vjp_a(g, a, b),
+                                         lambda g, y, a, b: _matmul_vjp_b(g, a, b))
+
+
+def _matmul_vjp_a(g, a, b):
+    if b.ndim == 1:
+        return g[..., None] * b
+    return g @ _swap(b) if a.ndim > 1 else (g[..., None, :] @ _swap(b))[..., 0, :]
+
+
+def _matmul_vjp_b(g, a, b):
+    if a.ndim == 1:
+        return a * g if b.ndim == 1 else a[:, None] * g[..., None, :]
+    return _swap(a) @ g if b.ndim > 1 else (_swap(a) @ g[..., None])[..., 0]
+
+
+def _swap(a):
+    return np.swapaxes(a, -1, -2)
+
+
+# Reductions
+def _spread(g, a, axis, keepdims):
+    """A reduced gradient, stretched over the axes that were reduced."""
+    if axis is not None and not keepdims:
+        g = np.expand_dims(g, axis)
+    return np.broadcast_to(g, a.shape)
+
+
+def _sum(a, axis=None, keepdims=False):
+    return np.sum(a, axis=axis, keepdims=keepdims)
+
+
+def _mean(a, axis=None, keepdims=False):
+    return np.mean(a, axis=axis, keepdims=keepdims)
+
+
+def _max(a, axis=None, keepdims=False):
+    return np.max(a, axis=axis, keepdims=keepdims)
+
+
+def _winners(a, y, axis, keepdims):
+    """The share of each maximal element: ties divide it equally."""
+    ties = a == _spread(y, a, axis, keepdims)
+    return ties / ties.sum(axis=axis, keepdims=True, dtype=a.dtype)
+
+
+sum = primitive(_sum,
+                lambda g, y, a, axis=None, keepdims=False: _spread(g, a, axis, keepdims))
+mean = primitive(_mean,
+                 lambda g, y, a, axis=None, keepdims=False: _spread(g, a, axis, keepdims) * (y.size / a.size))
+max = primitive(_max,
+                lambda g, y, a, axis=None, keepdims=False:
+                _spread(g, a, axis, keepdims) * _winners(a, y, axis, keepdims))
+
+
+def var(x, axis=None, keepdims=False, correction=0):
+    """The mean squared deviation along ``axis``; ``correction=1`` divides by n−1, as for a sample.
+
+    >>> var(Tensor([1.0, 3.0])).item()
+    1.0
+    """
+    centred = x - mean(x, axis=axis, keepdims=True)
+    total = sum(centred * centred, axis=axis, keepdims=keepdims)
+    count = x.size // total.size
+    if count <= correction:
+        raise ValueError(f"var over {count} elements with correction={correction}, shape {x.shape}")
+    return total / (count - correction)
+
+
+# Shapes
+def _reshape(a, shape):
+    return a.reshape(shape)
+
+
+def _transpose(a, axes=None):
+    return np.transpose(a, axes)
+
+
+def _flatten(a):
+    # images lie in memory with the batch innermost: then this is a view, where a.reshape would copy
+    batch_last = np.moveaxis(a, 0, -1)
+    return batch_last.reshape(-1, len(a)).T if batch_last.flags.c_contiguous else a.reshape(len(a), -1)
+
+
+def _getitem(a, index):
+    return a[index]
+
+
+def _put(g, a, index):
+    full = np.zeros_like(a, subok=False)
+    np.add.at(full, index, g)  # adds up where an index repeats
+    return full
+
+
+def _take(a, indices, axis=0):
+    return np.take(a, indices, axis=axis)
+
+
+def _put_along(g, a, indices, axis=0):
+    if a.ndim == 1:  # the centroid gradient of weight clustering (QU-12): one pass, in float64
+        return np.bincount(np.ravel(indices), weights=np.ravel(g), minlength=len(a)).astype(a.dtype)
+    return _put(g, a, (slice(None),) * (axis % a.ndim) + (indices,))
+
+
+def _pad(a, width, value=0.0):
+    return np.pad(a, width, constant_values=value)
+
+
+def _crop(g, width):
+    return g[tuple(slice(before, g.shape[axis] - after) for axis, (before, after) in enumerate(width))]
+
+
+reshape = primitive(_reshape,            lambda g, y, a, shape: g.reshape(a.shape))
+transpose = primitive(_transpose,
+                      lambda g, y, a, axes=None: np.transpose(g, None if axes is None else np.argsort(axes)))
+flatten = primitive(_flatten,            lambda g, y, a: _unflatten(g, a))
+getitem = primitive(_getitem,            lambda g, y, a, index: _put(g, a, index))
+take = primitive(_take,                  lambda g, y, a, indices, axis=0: _put_along(g, a, indices, axis))
+pad = primitive(_pad,                    lambda g, y, a, width, value=0.0:
+                                         _crop(g, np.broadcast_to(width, (a.ndim, 2))))
+
+
+def _unflatten(g, a):
+    if g.T.flags.c_contiguous:
+        return np.moveaxis(g.T.reshape(*a.shape[1:], len(a)), -1, 0)
+    return g.reshape(a.shape)
+
+
+def _concatenate(*arrays, axis=0):
+    return np.concatenate(arrays, axis=axis)
+
+
+def _stack(*arrays, axis=0):
+    return np.stack(arrays, axis=axis)
+
+
+def _own_part(position):
+    def vjp(g, y, *arrays, axis=0):
+        start = np.sum([a.shape[axis] for a in arrays[:position]], dtype=int)
+        return np.moveaxis(np.moveaxis(g, axis, 0)[start:start + arrays[position].shape[axis]], 0, axis)
+    return vjp
+
+
+_concatenate_all = primitive(_concatenate, variadic(_own_part))
+_stack_all = primitive(_stack, variadic(lambda i: lambda g, y, *arrays, axis=0: np.moveaxis(g, axis, 0)[i]))
+
+
+def concatenate(tensors, axis=0):
+    """The tensors one behind the other along an axis that exists.
+
+    >>> concatenate([Tensor([1.0]), Tensor([2.0, 3.0])]).shape
+    (3,)
+    """
+    return _concatenate_all(*tensors, axis=axis)
+
+
+def stack(tensors, axis=0):
+    """Tensors of one shape, one behind the other along a new axis.
+
+    >>> stack([Tensor([1.0, 2.0]), Tensor([3.0, 4.0])], axis=1).shape
+    (2, 2)
+    """
+    return _stack_all(*tensors, axis=axis)
+
+
+# Softmax: the maximum is subtracted first, so that nothing overflows
+def _logsumexp(a, axis=-1, keepdims=False):
+    top = a.max(axis=axis, keepdims=True)
+    result = np.log(np.exp(a - top).sum(axis=axis, keepdims=True)) + top
+    return result if keepdims else np.squeeze(result, axis=axis)
+
+
+def _log_softmax(a, axis=-1):
+    return a - _logsumexp(a, axis=axis, keepdims=True)
+
+
+def _softmax(a, axis=-1):
+    e = np.exp(a - a.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+logsumexp = primitive(_logsumexp, lambda g, y, a, axis=-1, keepdims=False:
+                      _spread(g, a, axis, keepdims) * np.exp(a - _spread(y, a, axis, keepdims)))
+log_softmax = primitive(_log_softmax, lambda g, y, a, axis=-1: g - np.exp(y) * g.sum(axis=axis, keepdims=True))
+softmax = primitive(_softmax, lambda g, y, a, axis=-1: y * (g - (g * y).sum(axis=axis, keepdims=True)))
+
+
+# The mean cross-entropy of logits z (N, C): with integer labels, or with distributions p (N, C)
+def _label_cross_entropy(z, labels):
+    return (_logsumexp(z) - z[np.arange(len(z)), labels]).mean()
+
+
+def _label_cross_entropy_vjp(g, y, z, labels):
+    p = _softmax(z)
+    p[np.arange(len(z)), labels] -= 1  # σ(z) − one-hot
+    p *= g / len(z)
+    return p
+
+
+def _distribution_cross_entropy(z, p):
+    return -(p * _log_softmax(z)).sum() / len(z)
+
+
+label_cross_entropy = primitive(_label_cross_entropy, _label_cross_entropy_vjp)
+distribution_cross_entropy = primitive(
+    _distribution_cross_entropy,
+    lambda g, y, z, p: (g / len(z)) * (p.sum(axis=1, keepdims=True) * _softmax(z) - p),
+    lambda g, y, z, p: (-g / len(z)) * _log_softmax(z))
+
+
+def dropout(x, p, *, rng):
+    """Each element is zero with probability p and divided by 1−p otherwise, so that the mean stays.
+
+    Raises ValueError unless 0 ≤ p < 1. Source: Srivastava et al. 2014, in the form that leaves evaluation alone.
+
+    >>> dropout(Tensor([1.0, 1.0]), 0.0, rng=np.random.default_rng(0)).numpy()
+    array([1., 1.], dtype=float32)
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"p is {p}, expected 0 <= p < 1")
+    keep = rng.random(x.shape, dtype=np.float32) >= p
+    return where(keep, x * (1 / (1 - p)), 0.0)
+
+
+def batch_norm(x, weight, bias, mean_, var_, eps):
+    """weight · (x − mean)/√(var + eps) + bias, channel by channel along axis 1 (Ioffe & Szegedy 2015).
+
+    ``weight``, ``bias``, ``mean_`` and ``var_`` have one element a channel; the last two are Tensors of the batch's own
+    statistics in training, arrays of the running ones in evaluation.
+    """
+    per_channel = (1, -1) + (1,) * (x.ndim - 2)
+    scale = weight / sqrt(var_ + eps)
+    return x * reshape(scale, per_channel) + reshape(bias - mean_ * scale, per_channel)
+
+
+def _index(x, index):
+    return getitem(x, index.astype(np.intp) if isinstance(index, np.ndarray) and index.dtype.kind == "u" else index)
+
+
+def _reshape_method(x, *shape):
+    return reshape(x, shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape)
+
+
+def _transpose_method(x, *axes):
+    return transpose(x, (axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes) or None)
+
+
+# Operators and methods: Tensor's own file knows nothing of the primitives
+for _name, _op in {
+    "__add__": add, "__radd__": add, "__mul__": multiply, "__rmul__": multiply, "__sub__": subtract,
+    "__rsub__": lambda b, a: subtract(a, b), "__truediv__": divide, "__rtruediv__": lambda b, a: divide(a, b),
+    "__neg__": negative, "__pow__": pow, "__abs__": absolute, "__matmul__": matmul,
+    "__rmatmul__": lambda b, a: matmul(a, b), "__getitem__": _index, "exp": exp, "log": log, "sqrt": sqrt,
+    "abs": absolute, "relu": relu, "tanh": tanh, "sigmoid": sigmoid, "clip": clip, "sum": sum, "mean": mean,
+    "max": max, "var": var, "reshape": _reshape_method, "transpose": _transpose_method,
+    "softmax": softmax, "log_softmax": log_softmax, "logsumexp": logsumexp,
+}.items():
+    setattr(Tensor, _name, _op)
+Tensor.T = property(lambda x: transpose(x))

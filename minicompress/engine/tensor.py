@@ -1,0 +1,236 @@
+"""Reverse-mode automatic differentiation: a `Tensor` remembers how it was made, and `backward` walks that in reverse.
+
+The derivatives themselves stand as a table beside the primitives, in `ops.py` and `conv.py`.
+"""
+
+import contextlib
+import difflib
+
+import numpy as np
+
+_recording = True
+
+
+@contextlib.contextmanager
+def no_grad():
+    """Record no graph inside this block: results have ``requires_grad=False``.
+
+    >>> x = Tensor([1.0], requires_grad=True)
+    >>> with no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
+    global _recording
+    before, _recording = _recording, False
+    try:
+        yield
+    finally:
+        _recording = before
+
+
+class Tensor:
+    """An array of float32 or float64 that can say how a scalar computed from it changes with it.
+
+    ``data`` is an array, a number, or a (nested) list of numbers; lists and numbers become float32. An array of
+    integers or booleans is refused with TypeError: convert it, and say to which precision.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    array([2., 4.], dtype=float32)
+    """
+
+    __slots__ = ("__weakref__", "_origin", "data", "grad", "requires_grad")
+    __array_ufunc__ = None  # so that ndarray * Tensor asks Tensor, not every element of the array
+
+    def __init__(self, data, requires_grad=False):
+        if isinstance(data, Tensor):
+            raise TypeError("data is a Tensor already: use .detach() for one that shares its data without its history")
+        if not isinstance(data, np.ndarray | np.generic):
+            data = np.asarray(data, dtype=np.float32)
+        if data.dtype != np.float32 and data.dtype != np.float64:
+            raise TypeError(f"a Tensor holds float32 or float64, got {data.dtype} of shape {data.shape}")
+        self.data = np.asarray(data)
+        self.grad = None
+        self.requires_grad = requires_grad
+        self._origin = None
+
+    @property
+    def shape(self):
+        """The sizes of the axes."""
+        return self.data.shape
+
+    @property
+    def ndim(self):
+        """The number of axes."""
+        return self.data.ndim
+
+    @property
+    def size(self):
+        """The number of elements."""
+        return self.data.size
+
+    @property
+    def dtype(self):
+        """float32 or float64."""
+        return self.data.dtype
+
+    def numpy(self):
+        """The data as an array, not copied."""
+        return self.data
+
+    def item(self):
+        """The one element as a Python float; ValueError if there are more."""
+        if self.data.size != 1:
+            raise ValueError(f"item() needs a single element, got shape {self.shape}")
+        return self.data.item()
+
+    def detach(self):
+        """The same data without its history."""
+        return Tensor(self.data)
+
+    def __len__(self):
+        return len(self.data)
+
+    def __repr__(self):
+        body = np.array2string(self.data, separator=", ", prefix="Tensor(")
+        return f"Tensor({body}, dtype={self.dtype}{', requires_grad=True' if self.requires_grad else ''})"
+
+    def __getattr__(self, name):
+        close = difflib.get_close_matches(name, dir(type(self)), 1)
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}"
+                             + (f"; did you mean {close[0]!r}?" if close else ""))
+
+    def backward(self, gradient=None):
+        """Add to ``.grad`` of every leaf that requires it the derivative of this tensor, and free the graph.
+
+        ``gradient`` has this tensor's shape and may be left out for a single element. Raises RuntimeError where there
+        is no graph (never recorded, or freed by an earlier backward), ValueError for a gradient of the wrong shape.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("backward() on a tensor that no gradient is required of")
+        if gradient is None:
+            if self.data.size != 1:
+                raise ValueError(f"backward() without a gradient needs a single element, got shape {self.shape}")
+            gradient = np.ones_like(self.data)
+        gradient = np.array(gradient.data if isinstance(gradient, Tensor) else gradient, dtype=self.dtype)
+        if gradient.shape != self.shape:
+            raise ValueError(f"gradient has shape {gradient.shape}, expected {self.shape}")
+        gradients = {id(self): gradient}
+        for tensor in _children_first(self):
+            gradient, origin = gradients.pop(id(tensor)), tensor._origin
+            if origin is None:
+                _accumulate(tensor, gradient)
+                continue
+            if origin is _FREED:
+                raise RuntimeError("backward() through a graph that an earlier backward() freed")
+            tensor._origin = _FREED
+            for parent, contribution in origin.pull_back(gradient, tensor.data):
+                if contribution is gradient and parent._origin is None:
+                    contribution = gradient.copy()  # a + b hands one array to both: leaves must not share their .grad
+                known = gradients.get(id(parent))  # a diamond: contributions add up, and never in place
+                gradients[id(parent)] = contribution if known is None else known + contribution
+
+
+class Origin:
+    """How a tensor was made: the primitive's derivatives, and all that they may need."""
+
+    __slots__ = ("arrays", "kwargs", "parents", "vjps")
+
+    def __init__(self, vjps, parents, arrays, kwargs):
+        self.vjps, self.parents, self.arrays, self.kwargs = vjps, parents, arrays, kwargs
+
+    def pull_back(self, gradient, result):
+        """The pairs (parent, vector-Jacobian product), one for each parent that requires a gradient."""
+        for position, parent in self.parents:
+            vjp = self.vjps(position) if callable(self.vjps) else self.vjps[position]
+            contribution = vjp(gradient, result, *self.arrays, **self.kwargs)
+            yield parent, _unbroadcast(contribution, parent.data.shape)
+
+
+_FREED = object()
+
+
+def _children_first(root):
+    """Every tensor that the root depends on and that requires a gradient, each after all that was made of it."""
+    order, seen, stack = [], set(), [(root, False)]
+    while stack:  # a loop, not recursion: graphs are deeper than Python's stack
+        tensor, done = stack.pop()
+        if done:
+            order.append(tensor)
+        elif id(tensor) not in seen:
+            seen.add(id(tensor))
+            stack.append((tensor, True))
+            if tensor._origin is not None and tensor._origin is not _FREED:
+                stack.extend((parent, False) for _, parent in tensor._origin.parents)
+    return reversed(order)
+
+
+def _unbroadcast(gradient, shape):
+    """Broadcasting repeats an operand, so its derivative is the sum over the repeats."""
+    if gradient.shape == shape:
+        return gradient
+    gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
+    stretched = tuple(axis for axis, size in enumerate(shape) if size == 1 and gradient.shape[axis] != 1)
+    return gradient.sum(axis=stretched, keepdims=True)
+
+
+def _accumulate(leaf, gradient):
+    if leaf.grad is not None:
+        leaf.grad = leaf.grad + gradient
+    elif gradient.base is None and gradient.flags.owndata and gradient.flags.writeable:
+        leaf.grad = gradient
+    else:
+        leaf.grad = gradient.copy()
+
+
+def primitive(forward, *vjps):
+    """A function on Tensors out of one on arrays and the table row of its derivatives.
+
+    ``vjps[i](g, y, *arguments)`` is the vector-Jacobian product with respect to argument i: the gradient of a scalar L
+    with respect to that argument, given g = ∂L/∂y. A single function marked by ``variadic`` serves any number of
+    arguments. Results are float32 or float64 like the operands, which must agree; Python numbers adapt.
+    """
+    rows = vjps[0].of if vjps and isinstance(vjps[0], variadic) else vjps
+
+    def op(*args, **kwargs):
+        arrays, parents, dtype = [], [], None
+        for position, arg in enumerate(args):
+            if isinstance(arg, Tensor):
+                if dtype is None:
+                    dtype = arg.data.dtype
+                elif arg.data.dtype != dtype:
+                    raise TypeError(f"{op.__name__}: operands of {dtype} and {arg.data.dtype} "
+                                    f"with shapes {_shapes(args)}; convert one")
+                if arg.requires_grad and _recording:
+                    parents.append((position, arg))
+                arg = arg.data
+            elif isinstance(arg, np.generic) or (isinstance(arg, np.ndarray) and arg.ndim == 0):
+                arg = arg.item()  # NumPy's scalars would promote float32 to float64; Python's adapt
+            arrays.append(arg)
+        try:
+            result = Tensor(forward(*arrays, **kwargs))
+        except (ValueError, IndexError) as error:
+            raise type(error)(f"{op.__name__} on shapes {_shapes(args)}: {error}") from None
+        if dtype is not None and result.data.dtype != dtype:
+            raise TypeError(f"{op.__name__}: {dtype} and another precision give {result.data.dtype}, "
+                            f"shapes {_shapes(args)}; convert one")
+        if parents:
+            result.requires_grad = True
+            result._origin = Origin(rows, parents, arrays, kwargs)
+        return result
+
+    op.__name__ = getattr(forward, "__name__", "op").strip("_")
+    op.__doc__ = getattr(forward, "__doc__", None)
+    return op
+
+
+class variadic:
+    """Marks a derivative for any number of arguments: ``of(position)`` gives the vjp of the one at that position."""
+
+    def __init__(self, of):
+        self.of = of
+
+
+def _shapes(args):
+    return ", ".join(str(np.shape(a.data if isinstance(a, Tensor) else a)) for a in args)
