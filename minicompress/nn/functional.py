@@ -1,0 +1,47 @@
+"""Functions on Tensors, under PyTorch's name for the place: the engine's primitives, and the loss."""
+
+import numpy as np
+
+from minicompress.engine import (  # noqa: F401 - the same functions under PyTorch's name
+    Tensor,
+    avg_pool2d,
+    conv2d,
+    dropout,
+    global_avg_pool2d,
+    linear,
+    log_softmax,
+    max_pool2d,
+    ops,
+    relu,
+    sigmoid,
+    softmax,
+    tanh,
+)
+
+
+def cross_entropy(logits, target):
+    """The mean over the batch of −Σ_c p_c log σ(z)_c, for integer labels (p one-hot) or distributions p.
+
+    ``logits`` (N, C); ``target`` integers (N,), each in 0 … C−1, or an array or Tensor (N, C) of rows that sum to 1.
+    Raises TypeError and ValueError, with the shapes, for anything else.
+
+    >>> cross_entropy(Tensor([[0.0, 0.0]]), np.array([1])).item()  # log 2
+    0.6931471824645996
+    """
+    if logits.ndim != 2 or 0 in logits.shape:
+        raise ValueError(f"logits have shape {logits.shape}, expected (N, C)")
+    if not isinstance(target, Tensor):
+        target = np.asarray(target)
+    if target.shape == logits.shape and target.dtype.kind == "f":
+        if not isinstance(target, Tensor):
+            target = target.astype(logits.dtype, copy=False)
+        return ops.distribution_cross_entropy(logits, target)
+    if target.shape != logits.shape[:1] or isinstance(target, Tensor):
+        raise ValueError(f"target has shape {target.shape}, expected {logits.shape[:1]} labels "
+                         f"or {logits.shape} distributions for logits {logits.shape}")
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"labels of shape {target.shape} are {target.dtype}, expected integers")
+    if target.min() < 0 or target.max() >= logits.shape[1]:
+        raise ValueError(f"labels of shape {target.shape} span {target.min()} to {target.max()}, expected "
+                         f"0 to {logits.shape[1] - 1} for logits {logits.shape}")
+    return ops.label_cross_entropy(logits, target.astype(np.intp, copy=False))

@@ -1,0 +1,62 @@
+"""A network as a declaration that needs no code to read: nested lists of layer names, numbers and booleans.
+
+A layer is ``["Linear", 784, 300]``, its class and the arguments that build it, trailing defaults left out; a Sequential is
+``["Sequential", ["fc1", […]], …]``, a name and a declaration for each child.
+"""
+
+import inspect
+import math
+
+from . import layers
+from .layers import Sequential
+from .module import Module
+
+LAYERS = {cls.__name__: cls for cls in vars(layers).values() if isinstance(cls, type) and issubclass(cls, Module)
+          and cls.__module__ == layers.__name__ and not cls.__name__.startswith("_")}
+MAX_DEPTH = 32
+
+
+def describe(model):
+    """The declaration of a model made of the library's own layers; TypeError, with the name, for any other class."""
+    if type(model) is Sequential:
+        return ["Sequential", *([name, describe(child)] for name, child in model.children())]
+    if LAYERS.get(type(model).__name__) is not type(model):
+        raise TypeError(f"{type(model).__name__} is no layer of the library, so a declaration can't name it")
+    arguments = model.config()
+    defaults = [parameter.default for parameter in _signature(type(model)).values()][:len(arguments)]
+    while arguments and arguments[-1] is defaults[len(arguments) - 1]:  # trailing defaults go without saying
+        arguments.pop()
+    return [type(model).__name__, *arguments]
+
+
+def _signature(layer):
+    return {key: p for key, p in inspect.signature(layer.__init__).parameters.items() if key != "self"}
+
+
+def build(description, depth=0):
+    """The model of a declaration, its parameters blank, which takes no memory whatever sizes are declared.
+
+    Raises ValueError for anything that is not such a declaration.
+    """
+    if not isinstance(description, list) or not description or not isinstance(description[0], str):
+        raise ValueError(f"expected a layer's declaration, got {str(description)[:80]!r}")
+    if depth > MAX_DEPTH:
+        raise ValueError(f"layers are nested deeper than {MAX_DEPTH}")
+    name, *arguments = description
+    if name not in LAYERS:
+        raise ValueError(f"unknown layer {name[:80]!r}, expected one of {sorted(LAYERS)}")
+    try:
+        if name == "Sequential":
+            children = {}
+            for child, inner in arguments:
+                if not isinstance(child, str) or child in children:
+                    raise ValueError(f"a layer's name is {child!r}, expected a new string")
+                children[child] = build(inner, depth + 1)
+            return Sequential(children)
+        for argument in arguments:
+            if not isinstance(argument, bool | int | float) or not math.isfinite(argument):
+                raise ValueError(f"an argument is {str(argument)[:80]!r}, expected a finite number or a boolean")
+        options = {"rng": None, "blank": True}
+        return LAYERS[name](*arguments, **{key: options[key] for key in options if key in _signature(LAYERS[name])})
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name}: {error}") from None

@@ -1,0 +1,203 @@
+"""Modules: layers and networks of layers, with PyTorch's names."""
+
+import difflib
+
+import numpy as np
+
+from minicompress.engine import no_grad
+
+from .parameter import Parameter
+
+
+class _Sealed(type):
+    """Once built, a module takes no attribute that its ``__init__`` did not name: a misspelled one raises."""
+
+    def __call__(cls, *args, **kwargs):
+        module = super().__call__(*args, **kwargs)
+        vars(module)["_sealed"] = True
+        return module
+
+
+class Module(metaclass=_Sealed):
+    """A layer, or a network of layers: attributes that are modules or parameters are found by name.
+
+    A subclass writes ``forward``; what ``buffers`` names is stored, but not trained.
+    """
+
+    buffers = ()
+    _observers: list = []  # noqa: RUF012 - shared on purpose: see `observe`
+
+    def __init__(self):
+        self.training = True
+
+    def forward(self, x):
+        raise NotImplementedError(f"{type(self).__name__} does not say what it computes: write forward(self, x)")
+
+    def __call__(self, x):
+        y = self.forward(x)
+        for observer in Module._observers:
+            observer(self, x, y)
+        return y
+
+    def __setattr__(self, name, value):
+        if "_sealed" in vars(self) and name not in vars(self):
+            raise AttributeError(self._unknown(name))
+        if isinstance(value, list | tuple | dict) and any(isinstance(v, Module) for v in
+                                                          (value.values() if isinstance(value, dict) else value)):
+            raise TypeError(f"{name}: modules in a {type(value).__name__} are not found; put them in nn.Sequential")
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name):
+        raise AttributeError(self._unknown(name))
+
+    def _unknown(self, name):
+        close = difflib.get_close_matches(name, [*vars(self), *dir(type(self))], 1)
+        return f"{type(self).__name__} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+
+    def children(self):
+        """The (name, module) pairs one level down."""
+        return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
+
+    def named_modules(self, prefix=""):
+        """This module and all below it, as (dotted name, module)."""
+        yield prefix, self
+        for name, child in self.children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def named_parameters(self, projections=True):
+        """(dotted name, Parameter), what projections train (centroids, scales) included unless told otherwise."""
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter):
+                    name = f"{prefix}.{name}" if prefix else name
+                    yield name, value
+                    for i, projection in enumerate(value.projections if projections else ()):
+                        yield from ((f"{name}.{i}.{key}", state) for key, state in projection.state()
+                                    if isinstance(state, Parameter))
+
+    def parameters(self):
+        """Every Parameter, in the order of `named_parameters`."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_buffers(self):
+        """(dotted name, array) of all that is stored but not trained, such as a batch norm's running mean."""
+        for prefix, module in self.named_modules():
+            for name in module.buffers:
+                yield (f"{prefix}.{name}" if prefix else name), getattr(module, name)
+
+    def set_buffer(self, name, array):
+        """Replace one buffer by an array of the same shape; KeyError or ValueError otherwise."""
+        known = dict(self.named_buffers())
+        if name not in known:
+            raise KeyError(f"no buffer {name!r}, there are {sorted(known)}")
+        if np.shape(array) != known[name].shape:
+            raise ValueError(f"buffer {name!r} has shape {known[name].shape}, got {np.shape(array)}")
+        path, _, attribute = name.rpartition(".")
+        setattr(dict(self.named_modules())[path], attribute, np.array(array, known[name].dtype))
+
+    def generators(self):
+        """(dotted name, np.random.Generator) of every module and projection that draws random numbers."""
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, np.random.Generator):
+                    yield f"{prefix}.{name}", value
+                for i, projection in enumerate(value.projections if isinstance(value, Parameter) else ()):
+                    yield from ((f"{prefix}.{name}.{i}.{key}", state) for key, state in vars(projection).items()
+                                if isinstance(state, np.random.Generator))
+
+    def state_dict(self):
+        """A copy of everything learned, by dotted name: latent parameters, projections' state, buffers."""
+        state = {name: parameter.data.copy() for name, parameter in self.named_parameters(projections=False)}
+        for name, parameter in self.named_parameters(projections=False):
+            for i, projection in enumerate(parameter.projections):
+                for key, value in projection.state():
+                    if value is not None:
+                        state[f"{name}.{i}.{key}"] = np.array(getattr(value, "data", value)
+                                                              if isinstance(value, Parameter) else value)
+        return state | {name: array.copy() for name, array in self.named_buffers()}
+
+    def load_state_dict(self, state):
+        """Take everything from a `state_dict` of a model of this structure.
+
+        Raises KeyError for names that are missing or unknown, ValueError for a wrong shape; then nothing has changed.
+        """
+        parameters, buffers = dict(self.named_parameters(projections=False)), dict(self.named_buffers())
+        learned = {f"{name}.{i}.{key}": (projection, key) for name, parameter in parameters.items()
+                   for i, projection in enumerate(parameter.projections) for key, _ in projection.state()}
+        missing = sorted((parameters.keys() | buffers.keys()) - state.keys())
+        unknown = sorted(state.keys() - parameters.keys() - buffers.keys() - learned.keys())
+        if missing or unknown:
+            raise KeyError(f"state does not fit: missing {missing}, unknown {unknown}")
+        for name, array in {**{n: p.data for n, p in parameters.items()}, **buffers}.items():
+            if state[name].shape != array.shape:
+                raise ValueError(f"{name} has shape {array.shape}, the state's {state[name].shape}")
+        for name, parameter in parameters.items():
+            parameter.data, parameter.grad = np.array(state[name], parameter.dtype), None
+        for name in buffers:
+            self.set_buffer(name, state[name])
+        for name, (projection, key) in learned.items():
+            if name in state:
+                projection.load(key, state[name])
+
+    def train(self, mode=True):
+        """Switch to training (dropout drops, batch norm uses the batch's statistics); returns self."""
+        for _, module in self.named_modules():
+            module.training = mode
+        return self
+
+    def eval(self):
+        """Switch to evaluation; returns self."""
+        return self.train(False)
+
+    def config(self):
+        """The positional arguments, numbers and booleans, that build this layer again."""
+        raise TypeError(f"{type(self).__name__} does not describe itself: it has no config()")
+
+    def summary(self, input_shape=None):
+        """A `Summary`: per layer its output shape, parameters and MACs (ME-3) for one example.
+
+        ``input_shape`` is that of one example, without the batch axis; models that begin with an ImageInput or a
+        Linear layer know their own.
+        """
+        from .summary import summarize
+        return summarize(self, input_shape)
+
+    def __repr__(self):
+        inner = "".join(f"\n  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.children())
+        try:
+            arguments = ", ".join(map(repr, self.config()))
+        except TypeError:
+            arguments = ""
+        return f"{type(self).__name__}({arguments}{inner + chr(10) if inner else ''})"
+
+
+class observe:
+    """``with observe(f):`` calls f(module, x, y) after every module's forward pass."""
+
+    def __init__(self, observer):
+        self.observer = observer
+
+    def __enter__(self):
+        Module._observers.append(self.observer)
+
+    def __exit__(self, *_):
+        Module._observers.remove(self.observer)
+
+
+class evaluating:
+    """``with evaluating(model):`` switches to evaluation without recording a graph, and back afterwards."""
+
+    def __init__(self, model):
+        self.modules = [module for _, module in model.named_modules()]
+
+    def __enter__(self):
+        self.modes = [module.training for module in self.modules]
+        self.no_grad = no_grad()
+        self.no_grad.__enter__()
+        for module in self.modules:
+            module.training = False
+
+    def __exit__(self, *exception):
+        for module, mode in zip(self.modules, self.modes, strict=True):
+            module.training = mode
+        return self.no_grad.__exit__(*exception)

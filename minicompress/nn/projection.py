@@ -1,0 +1,91 @@
+"""A projection is the constraint that compression puts on one array: prune, quantize, cluster, binarize."""
+
+from minicompress.forms import Dense, Form
+
+from .parameter import Parameter
+
+
+class Projection:
+    """One constraint. ``__init__`` stores options; `fit` learns state, whose names end in ``_``.
+
+    The law that ties the methods together: ``p.form(w).dense()`` is ``p(latent)`` bit for bit, for w = latent.data.
+    A subclass names in ``represents`` the Form that it gives, and in ``trained`` its state that gradients train.
+    """
+
+    represents = None
+    trained = ()
+    _of_form: dict = {}  # noqa: RUF012 - one registry on purpose: Form class -> Projection class
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "represents" in vars(cls):
+            Projection._of_form[cls.represents] = cls
+
+    def fit(self, w, where=None):
+        """Learn the state from the array w, from its elements at ``where`` only if given; returns self."""
+        raise NotImplementedError
+
+    def __call__(self, latent):
+        """The effective Tensor: what the network computes with, given the latent Tensor."""
+        raise NotImplementedError
+
+    def form(self, w):
+        """What the result is, for the latent array w, or for the Form that an inner projection made of it."""
+        raise NotImplementedError
+
+    def constrain(self, w):
+        """Change the latent array in place after an optimizer step, where the method asks for it."""
+
+    def survivors(self):
+        """The elements that an inner projection should look at, or None for all."""
+        return None
+
+    @classmethod
+    def from_form(cls, form):
+        """A fitted projection that gives this Form, and the inner Form that is left, or None."""
+        raise NotImplementedError
+
+    def state(self):
+        """The learned state: (name, array or Parameter) pairs; what is not learned yet is None."""
+        return [(name, value) for name, value in vars(self).items() if name.endswith("_")]
+
+    def load(self, name, array):
+        """Put one array of the state back, in place where it already has that shape."""
+        if name not in dict(self.state()):
+            raise KeyError(f"{type(self).__name__} has no state {name!r}")
+        known = getattr(self, name)
+        if name in self.trained and known is None:
+            setattr(self, name, Parameter(array.copy()))
+        elif name in self.trained:
+            known.data = array.copy()
+        else:
+            setattr(self, name, array.copy())
+
+
+def project(parameter, *projections):
+    """Put a parameter under constraints, outermost first, each fitted to the elements that those before it let live.
+
+    ``project(layer.weight, Mask(m), WeightClustering(16))`` clusters the surviving weights. Returns the parameter.
+    """
+    where = None
+    for projection in projections:
+        projection.fit(parameter.data, where=where)
+        where = projection.survivors() if where is None else where
+    parameter.projections = tuple(projections)
+    parameter.constrain()
+    return parameter
+
+
+def assign(parameter, form):
+    """Make a parameter hold a Form, with the projections that keep it in that Form. ValueError for another shape."""
+    if not isinstance(form, Form):
+        raise TypeError(f"expected a Form, got {type(form).__name__}")
+    if form.shape != parameter.shape:
+        raise ValueError(f"the form has shape {form.shape}, the parameter {parameter.shape}")
+    projections, inner = [], form
+    while inner is not None and not isinstance(inner, Dense):
+        projection, inner = Projection._of_form[type(inner)].from_form(inner)
+        projections.append(projection)
+    parameter.data, parameter.grad = form.dense().copy(), None
+    parameter.projections = tuple(projections)
+    return parameter

@@ -1,0 +1,76 @@
+"""Layers, shapes, parameters and multiply-accumulates, counted on one example (ME-3)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minicompress.engine import Tensor
+
+from .layers import ImageInput, Linear
+from .module import evaluating, observe
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer: dotted name, class, output shape without the batch axis, parameters, MACs for one example."""
+
+    name: str
+    layer: str
+    output_shape: tuple
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The layers of a model, and their sums ``parameters`` and ``macs``; printing it gives a table."""
+
+    rows: tuple
+
+    @property
+    def parameters(self):
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def macs(self):
+        return sum(row.macs for row in self.rows)
+
+    def __str__(self):
+        lines = [("layer", "kind", "output shape", "parameters", "MACs")]
+        lines += [(r.name, r.layer, "×".join(map(str, r.output_shape)), f"{r.parameters:,}", f"{r.macs:,}")
+                  for r in self.rows]
+        lines += [("total", "", "", f"{self.parameters:,}", f"{self.macs:,}")]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join("  ".join(cell.ljust(w) if i < 3 else cell.rjust(w)
+                                   for i, (cell, w) in enumerate(zip(line, widths, strict=True))).rstrip()
+                         for line in lines)
+
+    __repr__ = __str__
+
+
+def _own_input_shape(model):
+    for _, module in model.named_modules():
+        if isinstance(module, ImageInput):
+            return module.shape
+        if isinstance(module, Linear):
+            return (module.weight.shape[1],)
+        if getattr(module, "weight", None) is not None:
+            break
+    raise ValueError("this model does not say what images it takes: give input_shape=(channels, height, width)")
+
+
+def summarize(model, input_shape=None):
+    """Run one blank example through the model and count; see `Module.summary`."""
+    names, rows = {id(module): name for name, module in model.named_modules()}, []
+
+    def note(module, x, y):
+        if not module.children():
+            own = [value for value in vars(module).values() if isinstance(value, Tensor)]
+            macs = module.macs(y.shape[1:]) if hasattr(type(module), "macs") else 0
+            rows.append(Row(names.get(id(module), "?"), type(module).__name__, y.shape[1:],
+                            sum(p.size for p in own), macs))
+
+    shape = _own_input_shape(model) if input_shape is None else tuple(input_shape)
+    with evaluating(model), observe(note):
+        model(Tensor(np.zeros((1, *shape), np.float32)))
+    return Summary(tuple(rows))
