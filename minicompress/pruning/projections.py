@@ -1,0 +1,124 @@
+"""Pruning as a constraint on one parameter, and as a schedule over a whole network."""
+
+import numpy as np
+
+from minicompress.engine import where as select
+from minicompress.forms import Dense, Form, Sparse
+from minicompress.nn import Projection
+
+from .magnitude import global_magnitude_masks, magnitude_mask
+from .schedule import gradual_sparsity
+
+
+class Mask(Projection):
+    """Keep the weights where ``mask`` is true; the others are exactly +0.0 (PR-10).
+
+    The effective weight is selected, not multiplied, so nothing leaks from below the mask, and its gradient there is
+    0. ``mask=None`` keeps everything until a schedule says otherwise. Raises ValueError for a mask of another shape.
+    Source: Han et al. 2015.
+
+    >>> from minicompress.nn import Parameter, project
+    >>> project(Parameter([1.0, 2.0]), Mask([True, False])).effective().numpy()
+    array([1., 0.], dtype=float32)
+    """
+
+    represents = Sparse
+
+    def __init__(self, mask=None):
+        self.mask_ = None if mask is None else np.array(mask, bool)
+
+    def fit(self, w, where=None):
+        if self.mask_ is None:
+            self.mask_ = np.ones(w.shape, bool)
+        if self.mask_.shape != w.shape:
+            raise ValueError(f"the mask has shape {self.mask_.shape}, the weights {w.shape}")
+        return self
+
+    def __call__(self, latent):
+        return select(self.mask_, latent, 0.0)
+
+    def form(self, w):
+        return Sparse(self.mask_, w if isinstance(w, Form) else Dense(w))
+
+    def constrain(self, w):
+        w[~self.mask_] = 0.0  # else momentum, decay and moments go on moving what nobody sees
+
+    def survivors(self):
+        return self.mask_
+
+    @classmethod
+    def from_form(cls, form):
+        return cls(form.mask), form.inner
+
+
+class MagnitudePruning(Mask):
+    """Prune the share ``sparsity`` of the weights, those of least magnitude (PR-2).
+
+    >>> from minicompress.nn import Parameter, project
+    >>> project(Parameter([1.0, -3.0, 2.0, 0.5]), MagnitudePruning(0.5)).effective().numpy()
+    array([ 0., -3.,  2.,  0.], dtype=float32)
+    """
+
+    def __init__(self, sparsity):
+        super().__init__()
+        self.sparsity = sparsity
+
+    def fit(self, w, where=None):
+        self.mask_ = magnitude_mask(w, self.sparsity)
+        return self
+
+    @classmethod
+    def from_form(cls, form):
+        return Mask.from_form(form)
+
+
+def mask_weights(model):
+    """Put a `Mask` that still keeps everything on each weight array (not the biases, not batch norm) of a model.
+
+    Returns {dotted name: Parameter}. Raises ValueError for a parameter that is already projected.
+
+    >>> from minicompress import models
+    >>> list(mask_weights(models.mlp([4, 3, 2], rng=np.random.default_rng(0))))
+    ['fc1.weight', 'fc2.weight']
+    """
+    masked = {name: p for name, p in model.named_parameters(projections=False) if p.ndim > 1}
+    for name, parameter in masked.items():
+        if parameter.projections:
+            raise ValueError(f"{name} is already projected by {parameter.projections}")
+    for parameter in masked.values():
+        parameter.projections = (Mask().fit(parameter.data),)
+    return masked
+
+
+class GradualPruning:
+    """A schedule that prunes masked weights by magnitude ever more, ranked over the whole network (PR-9, PR-2).
+
+    Args:
+        weights: {name: Parameter}, from `mask_weights`.
+        final: the sparsity at the end, over all of them, a fraction in [0, 1].
+        begin, end: in epochs: sparsity 0 up to ``begin``, ``final`` from ``end`` on.
+        every: steps between two prunings; retraining goes on between them.
+        scale: name -> factor of its magnitudes in the ranking, 1 unless given; more protects that layer.
+
+    Pass it to `fit` as a schedule. Source: Zhu & Gupta 2017, eq. 1.
+    """
+
+    def __init__(self, weights, *, final, begin=0.0, end, every=50, scale=None):
+        if not 0 <= final < 1 or not 0 <= begin < end or every < 1:
+            raise ValueError(f"final {final}, begin {begin}, end {end}, every {every}: expected 0 <= final < 1, "
+                             "0 <= begin < end, every >= 1")
+        self.weights, self.final, self.begin, self.end, self.every = weights, final, begin, end, every
+        self.scale = scale or {}
+
+    def __call__(self, step, steps_per_epoch):
+        begin, end = (round(epoch * steps_per_epoch) for epoch in (self.begin, self.end))
+        if step >= begin and (step == end or (step < end and (step - begin) % self.every == 0)):
+            self.prune(gradual_sparsity(step, final=self.final, begin=begin, end=end))
+
+    def prune(self, sparsity):
+        """Set every mask so that the share ``sparsity`` of all weights together is pruned."""
+        scores = {name: np.abs(p.data) * np.float32(self.scale.get(name, 1)) for name, p in self.weights.items()}
+        for name, mask in global_magnitude_masks(scores, sparsity).items():
+            parameter = self.weights[name]
+            parameter.projections[0].mask_ = mask
+            parameter.constrain()

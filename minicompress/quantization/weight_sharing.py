@@ -1,0 +1,59 @@
+"""Weight sharing as a constraint: every weight is one of k centroids, and the centroids are trained."""
+
+import numpy as np
+
+from minicompress import clustering
+from minicompress.engine import take
+from minicompress.forms import Codebook
+from minicompress.nn import Parameter, Projection
+
+
+class WeightClustering(Projection):
+    """Each weight is the nearest of k centroids (QU-11); the centroids learn by Σ of their weights' gradients (QU-12).
+
+    `fit` clusters once and fixes which centroid a weight belongs to; afterwards the effective weights are
+    ``take(centroids, codes)``, whose derivative *is* QU-12. The latent weights then rest. Elements outside ``where``
+    get code 0 and take no part. Source: Han et al. 2016, section 3.
+
+    Args:
+        k: how many centroids at most, 1 to 65 536.
+        init: "linear", "density" or "forgy" for Lloyd's iterations, "optimal" for the exact minimum.
+        rng: needed for "forgy".
+
+    >>> from minicompress.nn import project
+    >>> project(Parameter([1.0, 2.0, 9.0]), WeightClustering(2)).effective().numpy()
+    array([1.5, 1.5, 9. ], dtype=float32)
+    """
+
+    represents = Codebook
+    trained = ("centroids_",)
+
+    def __init__(self, k, init="linear", *, rng=None):
+        self.k, self.init, self.rng = k, init, rng
+        self.codes_ = self.centroids_ = None
+
+    def fit(self, w, where=None):
+        chosen = w.ravel() if where is None else w[where]
+        if not chosen.size:
+            centroids, codes = np.zeros(1, w.dtype), np.zeros(0, np.uint8)  # nothing survived: one centroid, unused
+        elif self.init == "optimal":
+            centroids, codes = clustering.optimal(chosen, self.k)
+        else:
+            centroids, codes = clustering.kmeans(chosen, self.k, init=self.init, rng=self.rng)
+        self.codes_ = np.zeros(w.shape, codes.dtype)
+        self.codes_[np.ones(w.shape, bool) if where is None else where] = codes
+        self.centroids_ = Parameter(centroids)
+        return self
+
+    def __call__(self, latent):
+        return take(self.centroids_, self.codes_)
+
+    def form(self, w):
+        bits = max(1, (self.centroids_.size - 1).bit_length())
+        return Codebook(self.codes_, self.centroids_.data, bits)
+
+    @classmethod
+    def from_form(cls, form):
+        projection = cls(len(form.centroids))
+        projection.codes_, projection.centroids_ = form.codes, Parameter(form.centroids.copy())
+        return projection, None
