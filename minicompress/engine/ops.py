@@ -53,19 +53,46 @@ relu = primitive(_relu,                  lambda g, y, a: g * (y > 0))
 sigmoid = primitive(_sigmoid,            lambda g, y, a: g * y * (1 - y))
 
 
-# Products. A product's result, and its derivative by x, are laid out with the batch innermost, as convolutions are.
+# Products. A product's result, and its derivative by x, are laid out with the batch innermost, as convolutions are; a
+# weight, and its derivative, by input feature: all that one feature feeds lies together.
 def _linear(x, weight, bias=None):
     if x.ndim != 2 or weight.ndim != 2 or x.shape[1] != weight.shape[1]:
         raise ValueError("linear needs x (N, in) and weight (out, in)")
-    y = weight @ x.T  # (out, in) @ (in, N) -> (out, N)
+    y = np.asfortranarray(weight) @ x.T  # (out, in) @ (in, N) -> (out, N); one layout, so always the same bits
     if bias is not None:
         y += bias[:, None]
     return y.T
 
 
-linear = primitive(_linear,              lambda g, y, x, w, b=None: (w.T @ g.T).T,    # (in, out) @ (out, N)
-                                         lambda g, y, x, w, b=None: g.T @ x,          # (out, N) @ (N, in)
+_linear_all = primitive(_linear,         lambda g, y, x, w, b=None: (w.T @ g.T).T,    # (in, out) @ (out, N)
+                                         lambda g, y, x, w, b=None: (x.T @ g).T,      # (in, N) @ (N, out)
                                          lambda g, y, x, w, b=None: g.sum(axis=0))
+_columns = primitive(lambda w, used: w.T.take(used, axis=0).T,
+                     lambda g, y, w, used: _put_columns(g, w, used))
+
+
+def _put_columns(g, w, used):
+    full = np.zeros(w.shape[::-1], w.dtype)
+    full[used] = g.T
+    return full.T
+
+
+def linear(x, weight, bias=None):
+    """y = x Wᵀ + b for x (N, in), W (out, in), b (out,): the result is (N, out). ValueError for other shapes.
+
+    In training, features that are 0 in the whole batch of inputs (a third of MNIST's pixels) are left out of both
+    products: they contribute 0 to y and have gradient 0.
+
+    >>> linear(Tensor([[1.0, 2.0]]), Tensor([[3.0, 4.0]])).item()
+    11.0
+    """
+    if weight.requires_grad and not x.requires_grad and x.ndim == 2 and x.shape[1] == weight.shape[1]:
+        used = np.flatnonzero(x.data.any(axis=0))
+        if used.size < 0.8 * x.shape[1]:
+            x, weight = Tensor(x.data.take(used, axis=1)), _columns(weight, used)
+    return _linear_all(x, weight, bias)
+
+
 matmul = primitive(np.matmul,            lambda g, y, a, b: _matmul_vjp_a(g, a, b),
                                          lambda g, y, a, b: _matmul_vjp_b(g, a, b))
 
@@ -161,12 +188,13 @@ def _put(g, a, index):
 
 
 def _take(a, indices, axis=0):
-    return np.take(a, indices, axis=axis)
+    return a[indices] if a.ndim == 1 else np.take(a, indices, axis=axis)  # a[…] keeps the indices' order in memory
 
 
 def _put_along(g, a, indices, axis=0):
     if a.ndim == 1:  # the centroid gradient of weight clustering (QU-12): one pass, in float64
-        return np.bincount(np.ravel(indices), weights=np.ravel(g), minlength=len(a)).astype(a.dtype)
+        order = "F" if np.isfortran(indices) else "C"
+        return np.bincount(np.ravel(indices, order), np.ravel(g, order), minlength=len(a)).astype(a.dtype)
     return _put(g, a, (slice(None),) * (axis % a.ndim) + (indices,))
 
 

@@ -120,14 +120,14 @@ class Tensor:
         for tensor in _children_first(self):
             gradient, origin = gradients.pop(id(tensor)), tensor._origin
             if origin is None:
-                _accumulate(tensor, gradient)
+                tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
                 continue
             if origin is _FREED:
                 raise RuntimeError("backward() through a graph that an earlier backward() freed")
             tensor._origin = _FREED
             for parent, contribution in origin.pull_back(gradient, tensor.data):
-                if contribution is gradient and parent._origin is None:
-                    contribution = gradient.copy()  # a + b hands one array to both: leaves must not share their .grad
+                if parent._origin is None and np.may_share_memory(contribution, gradient):
+                    contribution = contribution.copy()  # a + b hands one array to both: leaves must not share .grad
                 known = gradients.get(id(parent))  # a diamond: contributions add up, and never in place
                 gradients[id(parent)] = contribution if known is None else known + contribution
 
@@ -173,15 +173,6 @@ def _unbroadcast(gradient, shape):
     gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
     stretched = tuple(axis for axis, size in enumerate(shape) if size == 1 and gradient.shape[axis] != 1)
     return gradient.sum(axis=stretched, keepdims=True)
-
-
-def _accumulate(leaf, gradient):
-    if leaf.grad is not None:
-        leaf.grad = leaf.grad + gradient
-    elif gradient.base is None and gradient.flags.owndata and gradient.flags.writeable:
-        leaf.grad = gradient
-    else:
-        leaf.grad = gradient.copy()
 
 
 def primitive(forward, *vjps):

@@ -17,14 +17,14 @@ def _positive(**sizes):
             raise ValueError(f"{name} is {size!r}, expected a positive integer")
 
 
-def _uniform(shape, fan_in, rng):
+def _uniform(shape, fan_in, rng, order="C"):
     """U(−1/√fan_in, 1/√fan_in), PyTorch's initial weights and biases; blank for rng=None."""
     if rng is None:
-        return Parameter.blank(shape)
+        return Parameter.blank(shape, order)
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng is {rng!r}, expected a np.random.Generator (or None, to load the weights later)")
     bound = 1 / math.sqrt(fan_in)
-    return Parameter(rng.uniform(-bound, bound, shape).astype(np.float32))
+    return Parameter(rng.uniform(-bound, bound, shape).astype(np.float32, order=order), order=order)
 
 
 def _effective(parameter):
@@ -43,7 +43,7 @@ class Linear(Module):
     def __init__(self, in_features, out_features, bias=True, *, rng):
         super().__init__()
         _positive(in_features=in_features, out_features=out_features)
-        self.weight = _uniform((out_features, in_features), in_features, rng)
+        self.weight = _uniform((out_features, in_features), in_features, rng, order="F")  # see engine.linear
         self.bias = _uniform((out_features,), in_features, rng) if bias else None
 
     def config(self):

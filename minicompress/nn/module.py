@@ -132,7 +132,7 @@ class Module(metaclass=_Sealed):
             if state[name].shape != array.shape:
                 raise ValueError(f"{name} has shape {array.shape}, the state's {state[name].shape}")
         for name, parameter in parameters.items():
-            parameter.data, parameter.grad = np.array(state[name], parameter.dtype), None
+            parameter.set(state[name])
         for name in buffers:
             self.set_buffer(name, state[name])
         for name, (projection, key) in learned.items():

@@ -60,10 +60,11 @@ def _nothing():
 
 def _axpy(a, x, y):
     """y ← y + a·x in place, in one pass over memory where BLAS can do it."""
-    if y.dtype == np.float32 and x.flags.c_contiguous and y.flags.c_contiguous and y.size:
-        blas.saxpy(x.reshape(-1), y.reshape(-1), a=a)
-    else:
-        y += y.dtype.type(a) * x
+    for order in "CF":
+        if y.dtype == np.float32 and y.size and x.flags[order] and y.flags[order]:
+            blas.saxpy(x.reshape(-1, order=order), y.reshape(-1, order=order), a=a)
+            return
+    y += y.dtype.type(a) * x
 
 
 class SGD(Optimizer):

@@ -15,16 +15,20 @@ class Parameter(Tensor):
     Dense(values=array([1., 2.], dtype=float32))
     """
 
-    __slots__ = ("projections",)
+    __slots__ = ("order", "projections")
 
-    def __init__(self, data, projections=()):
+    def __init__(self, data, projections=(), order="C"):
         super().__init__(data, requires_grad=True)
-        self.projections = tuple(projections)
+        self.projections, self.order = tuple(projections), order  # order in memory, as NumPy spells it: "C" or "F"
 
     @classmethod
-    def blank(cls, shape):
-        """One that takes no memory, whatever its shape, until a value is assigned; all zeros, read-only."""
-        return cls(np.broadcast_to(np.float32(0), shape))
+    def blank(cls, shape, order="C"):
+        """One that takes no memory, whatever its shape, until a value is set; all zeros, read-only."""
+        return cls(np.broadcast_to(np.float32(0), shape), order=order)
+
+    def set(self, array):
+        """Replace the latent values by a copy of an array, in this parameter's own memory order, and forget .grad."""
+        self.data, self.grad = np.array(array, self.dtype, order=self.order), None
 
     def effective(self):
         """The Tensor that layers compute with: the latent one, projected."""

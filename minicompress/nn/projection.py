@@ -57,9 +57,9 @@ class Projection:
         if name in self.trained and known is None:
             setattr(self, name, Parameter(array.copy()))
         elif name in self.trained:
-            known.data = array.copy()
+            known.set(array)
         else:
-            setattr(self, name, array.copy())
+            setattr(self, name, array.copy(order="K"))
 
 
 def project(parameter, *projections):
@@ -86,6 +86,6 @@ def assign(parameter, form):
     while inner is not None and not isinstance(inner, Dense):
         projection, inner = Projection._of_form[type(inner)].from_form(inner)
         projections.append(projection)
-    parameter.data, parameter.grad = form.dense().copy(), None
+    parameter.set(form.dense())
     parameter.projections = tuple(projections)
     return parameter

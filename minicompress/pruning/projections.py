@@ -28,14 +28,17 @@ class Mask(Projection):
         self.mask_ = None if mask is None else np.array(mask, bool)
 
     def fit(self, w, where=None):
-        if self.mask_ is None:
-            self.mask_ = np.ones(w.shape, bool)
-        if self.mask_.shape != w.shape:
+        if self.mask_ is not None and self.mask_.shape != w.shape:
             raise ValueError(f"the mask has shape {self.mask_.shape}, the weights {w.shape}")
+        self.set(np.ones(w.shape) if self.mask_ is None else self.mask_, w)
         return self
 
     def __call__(self, latent):
         return select(self.mask_, latent, 0.0)
+
+    def set(self, mask, w):
+        """Take a new mask, kept in the memory order of the weights w, as mixed orders are slow."""
+        self.mask_ = np.array(mask, bool, order="F" if np.isfortran(w) else "C")
 
     def form(self, w):
         return Sparse(self.mask_, w if isinstance(w, Form) else Dense(w))
@@ -64,7 +67,7 @@ class MagnitudePruning(Mask):
         self.sparsity = sparsity
 
     def fit(self, w, where=None):
-        self.mask_ = magnitude_mask(w, self.sparsity)
+        self.set(magnitude_mask(w, self.sparsity), w)
         return self
 
     @classmethod
@@ -120,5 +123,5 @@ class GradualPruning:
         scores = {name: np.abs(p.data) * np.float32(self.scale.get(name, 1)) for name, p in self.weights.items()}
         for name, mask in global_magnitude_masks(scores, sparsity).items():
             parameter = self.weights[name]
-            parameter.projections[0].mask_ = mask
+            parameter.projections[0].set(mask, parameter.data)
             parameter.constrain()

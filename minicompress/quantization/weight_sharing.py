@@ -40,7 +40,7 @@ class WeightClustering(Projection):
             centroids, codes = clustering.optimal(chosen, self.k)
         else:
             centroids, codes = clustering.kmeans(chosen, self.k, init=self.init, rng=self.rng)
-        self.codes_ = np.zeros(w.shape, codes.dtype)
+        self.codes_ = np.zeros_like(w, codes.dtype)  # in w's memory order, and so are the effective weights
         self.codes_[np.ones(w.shape, bool) if where is None else where] = codes
         self.centroids_ = Parameter(centroids)
         return self
