@@ -1,6 +1,6 @@
 """The tiny autograd engine: Tensor, its primitives with their derivatives, and a check of those derivatives."""
 
-from .conv import avg_pool2d, conv2d, global_avg_pool2d, max_pool2d, unfold
+from .conv import avg_pool2d, conv2d, global_avg_pool2d, max_pool2d
 from .gradcheck import GradientError, gradcheck
 from .ops import (
     absolute,
@@ -47,5 +47,5 @@ __all__ = [
     "divide", "dropout", "exp", "flatten", "getitem", "global_avg_pool2d", "gradcheck", "linear", "log",
     "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "minimum", "multiply", "negative",
     "no_grad", "pad", "pow", "relu", "reshape", "sigmoid", "softmax", "sqrt", "stack", "subtract", "sum", "take",
-    "tanh", "transpose", "unfold", "var", "where",
+    "tanh", "transpose", "var", "where",
 ]
