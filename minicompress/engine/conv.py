@@ -155,7 +155,7 @@ def max_pool2d(x, kernel, stride=None):
     >>> max_pool2d(Tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2).item()
     4.0
     """
-    return _max_pool(_images(x), kernel=kernel, stride=stride or kernel)
+    return _max_pool(_images(x), kernel=kernel, stride=_stride(kernel, stride))
 
 
 def avg_pool2d(x, kernel, stride=None):
@@ -165,7 +165,7 @@ def avg_pool2d(x, kernel, stride=None):
     >>> avg_pool2d(Tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2).item()
     2.5
     """
-    return _avg_pool(_images(x), kernel=kernel, stride=stride or kernel)
+    return _avg_pool(_images(x), kernel=kernel, stride=_stride(kernel, stride))
 
 
 def global_avg_pool2d(x):
@@ -182,3 +182,10 @@ def _images(x):
     if x.ndim != 4:
         raise ValueError(f"pooling needs images (N, C, H, W), got shape {x.shape}")
     return x
+
+
+def _stride(kernel, stride):
+    stride = kernel if stride is None else stride
+    if kernel < 1 or stride < 1:
+        raise ValueError(f"pooling with kernel {kernel} and stride {stride}, expected at least 1")
+    return stride

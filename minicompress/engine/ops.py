@@ -18,37 +18,45 @@ log = primitive(np.log,                  lambda g, y, a: g / a)
 sqrt = primitive(np.sqrt,                lambda g, y, a: g / (2 * y))
 absolute = primitive(np.abs,             lambda g, y, a: g * np.sign(a))
 tanh = primitive(np.tanh,                lambda g, y, a: g * (1 - y * y))
-maximum = primitive(np.maximum,          lambda g, y, a, b: g * _share(a, b), lambda g, y, a, b: g * _share(b, a))
-minimum = primitive(np.minimum,          lambda g, y, a, b: g * _share(b, a), lambda g, y, a, b: g * _share(a, b))
+maximum = primitive(np.maximum,          lambda g, y, a, b: _won(g, a, b),     lambda g, y, a, b: _won(g, b, a))
+minimum = primitive(np.minimum,          lambda g, y, a, b: _won(g, b, a),     lambda g, y, a, b: _won(g, a, b))
 where = primitive(np.where,              None,  # the condition is no real number
                                          lambda g, y, c, a, b: np.where(c, g, 0),
                                          lambda g, y, c, a, b: np.where(c, 0, g))
 
 
-def _share(a, b):
-    """1 where a wins, 0 where b does, ½ each at a tie, where any split is a subgradient."""
-    return np.heaviside(np.subtract(a, b), np.float32(0.5))
+def _won(g, a, b):
+    """g where a is larger, 0 where b is, half each at a tie, where any split is a subgradient."""
+    return g * np.greater(a, b) + g / 2 * np.equal(a, b)
 
 
-def _power(a, exponent):
-    return a ** exponent
+def _power(a, n):
+    """aⁿ for a number n."""
+    return a ** n
 
 
-def _clip(a, low, high):
+def _power_vjp(g, y, a, n):
+    return g * n * a ** (n - (n != 0))  # a⁰ has derivative 0, at a = 0 too
+
+
+def _clip(a, low=None, high=None):
+    """a, but low where it is below and high where it is above; None is no bound."""
     return np.clip(a, low, high)
 
 
 def _relu(a):
+    """max(a, 0)."""
     return np.maximum(a, 0)
 
 
 def _sigmoid(a):
+    """1 / (1 + exp(−a))."""
     small = np.exp(-np.abs(a))  # never overflows
     return np.where(a >= 0, 1, small) / (1 + small)
 
 
-pow = primitive(_power,                  lambda g, y, a, exponent: g * exponent * a ** (exponent - 1))
-clip = primitive(_clip,                  lambda g, y, a, low, high: g * ((a >= low) & (a <= high)))
+pow = primitive(_power,                  _power_vjp)
+clip = primitive(_clip,                  lambda g, y, a, low=None, high=None: g * (y == a))
 relu = primitive(_relu,                  lambda g, y, a: g * (y > 0))
 sigmoid = primitive(_sigmoid,            lambda g, y, a: g * y * (1 - y))
 
@@ -58,6 +66,8 @@ sigmoid = primitive(_sigmoid,            lambda g, y, a: g * y * (1 - y))
 def _linear(x, weight, bias=None):
     if x.ndim != 2 or weight.ndim != 2 or x.shape[1] != weight.shape[1]:
         raise ValueError("linear needs x (N, in) and weight (out, in)")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"linear needs a bias of shape ({len(weight)},)")
     y = np.asfortranarray(weight) @ x.T  # (out, in) @ (in, N) -> (out, N); one layout, so always the same bits
     if bias is not None:
         y += bias[:, None]
@@ -122,14 +132,17 @@ def _spread(g, a, axis, keepdims):
 
 
 def _sum(a, axis=None, keepdims=False):
+    """The sum along an axis, several, or all."""
     return np.sum(a, axis=axis, keepdims=keepdims)
 
 
 def _mean(a, axis=None, keepdims=False):
+    """The mean along an axis, several, or all."""
     return np.mean(a, axis=axis, keepdims=keepdims)
 
 
 def _max(a, axis=None, keepdims=False):
+    """The maximum along an axis, several, or all; equal maxima share the gradient."""
     return np.max(a, axis=axis, keepdims=keepdims)
 
 
@@ -164,20 +177,24 @@ def var(x, axis=None, keepdims=False, correction=0):
 
 # Shapes
 def _reshape(a, shape):
+    """The same elements in another shape; one size may be −1, the one that fits."""
     return a.reshape(shape)
 
 
 def _transpose(a, axes=None):
+    """The axes in another order, reversed unless given."""
     return np.transpose(a, axes)
 
 
 def _flatten(a):
+    """(N, …) -> (N, features)."""
     # images lie in memory with the batch innermost: then this is a view, where a.reshape would copy
     batch_last = np.moveaxis(a, 0, -1)
     return batch_last.reshape(-1, len(a)).T if batch_last.flags.c_contiguous else a.reshape(len(a), -1)
 
 
 def _getitem(a, index):
+    """``a[index]`` for whatever NumPy takes; where an index repeats, its gradients add up."""
     return a[index]
 
 
@@ -188,10 +205,17 @@ def _put(g, a, index):
 
 
 def _take(a, indices, axis=0):
+    """The elements at integer ``indices`` along an axis; the derivative of ``take(centroids, codes)`` is QU-12."""
+    indices = np.asarray(indices)
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"take: indices of shape {indices.shape} are {indices.dtype}, expected integers")
     return a[indices] if a.ndim == 1 else np.take(a, indices, axis=axis)  # a[…] keeps the indices' order in memory
 
 
 def _put_along(g, a, indices, axis=0):
+    indices = np.asarray(indices)
+    if not np.can_cast(indices.dtype, np.uint32):  # negative ones count from the end
+        indices = indices.astype(np.intp) % a.shape[axis]
     if a.ndim == 1:  # the centroid gradient of weight clustering (QU-12): one pass, in float64
         order = "F" if np.isfortran(indices) else "C"
         return np.bincount(np.ravel(indices, order), np.ravel(g, order), minlength=len(a)).astype(a.dtype)
@@ -199,6 +223,7 @@ def _put_along(g, a, indices, axis=0):
 
 
 def _pad(a, width, value=0.0):
+    """A frame of ``value``: ``width`` elements on every side, or one (before, after) for each axis."""
     return np.pad(a, width, constant_values=value)
 
 
@@ -207,8 +232,8 @@ def _crop(g, width):
 
 
 reshape = primitive(_reshape,            lambda g, y, a, shape: g.reshape(a.shape))
-transpose = primitive(_transpose,
-                      lambda g, y, a, axes=None: np.transpose(g, None if axes is None else np.argsort(axes)))
+transpose = primitive(_transpose,        lambda g, y, a, axes=None:
+                                         np.transpose(g, None if axes is None else np.argsort(np.mod(axes, g.ndim))))
 flatten = primitive(_flatten,            lambda g, y, a: _unflatten(g, a))
 getitem = primitive(_getitem,            lambda g, y, a, index: _put(g, a, index))
 take = primitive(_take,                  lambda g, y, a, indices, axis=0: _put_along(g, a, indices, axis))
@@ -261,16 +286,19 @@ def stack(tensors, axis=0):
 
 # Softmax: the maximum is subtracted first, so that nothing overflows
 def _logsumexp(a, axis=-1, keepdims=False):
+    """log Σ exp(a) along an axis."""
     top = a.max(axis=axis, keepdims=True)
     result = np.log(np.exp(a - top).sum(axis=axis, keepdims=True)) + top
     return result if keepdims else np.squeeze(result, axis=axis)
 
 
 def _log_softmax(a, axis=-1):
+    """a − log Σ exp(a) along an axis."""
     return a - _logsumexp(a, axis=axis, keepdims=True)
 
 
 def _softmax(a, axis=-1):
+    """exp(a) / Σ exp(a) along an axis."""
     e = np.exp(a - a.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 

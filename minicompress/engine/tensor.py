@@ -5,6 +5,7 @@ The derivatives themselves stand as a table beside the primitives, in `ops.py` a
 
 import contextlib
 import difflib
+import math
 
 import numpy as np
 
@@ -120,7 +121,7 @@ class Tensor:
         for tensor in _children_first(self):
             gradient, origin = gradients.pop(id(tensor)), tensor._origin
             if origin is None:
-                tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
+                tensor.grad = np.asarray(gradient if tensor.grad is None else tensor.grad + gradient)
                 continue
             if origin is _FREED:
                 raise RuntimeError("backward() through a graph that an earlier backward() freed")
@@ -180,9 +181,12 @@ def primitive(forward, *vjps):
 
     ``vjps[i](g, y, *arguments)`` is the vector-Jacobian product with respect to argument i: the gradient of a scalar L
     with respect to that argument, given g = ∂L/∂y. A single function marked by ``variadic`` serves any number of
-    arguments. Results are float32 or float64 like the operands, which must agree; Python numbers adapt.
+    arguments. Results are float32 or float64 like the operands, which must agree; Python numbers adapt. A Tensor that
+    requires a gradient where the table has none, or that comes by keyword, is refused with TypeError.
     """
     rows = vjps[0].of if vjps and isinstance(vjps[0], variadic) else vjps
+    constant = () if callable(rows) else [i for i, row in enumerate(rows) if row is None]
+    known = math.inf if callable(rows) else len(rows)
 
     def op(*args, **kwargs):
         arrays, parents, dtype = [], [], None
@@ -194,11 +198,16 @@ def primitive(forward, *vjps):
                     raise TypeError(f"{op.__name__}: operands of {dtype} and {arg.data.dtype} "
                                     f"with shapes {_shapes(args)}; convert one")
                 if arg.requires_grad and _recording:
+                    if position >= known or position in constant:
+                        raise TypeError(f"{op.__name__} has no derivative by argument {position}: detach() it")
                     parents.append((position, arg))
                 arg = arg.data
             elif isinstance(arg, np.generic) or (isinstance(arg, np.ndarray) and arg.ndim == 0):
                 arg = arg.item()  # NumPy's scalars would promote float32 to float64; Python's adapt
             arrays.append(arg)
+        for name, value in kwargs.items():
+            if isinstance(value, Tensor):
+                raise TypeError(f"{op.__name__}: {name} is a Tensor, pass it by position")
         try:
             result = Tensor(forward(*arrays, **kwargs))
         except (ValueError, IndexError) as error:
@@ -212,7 +221,8 @@ def primitive(forward, *vjps):
         return result
 
     op.__name__ = getattr(forward, "__name__", "op").strip("_")
-    op.__doc__ = getattr(forward, "__doc__", None)
+    numpys = getattr(np, op.__name__, None) is forward
+    op.__doc__ = f"`numpy.{op.__name__}` on Tensors." if numpys else forward.__doc__
     return op
 
 
@@ -224,4 +234,4 @@ class variadic:
 
 
 def _shapes(args):
-    return ", ".join(str(np.shape(a.data if isinstance(a, Tensor) else a)) for a in args)
+    return ", ".join(str(a.shape) for a in args if hasattr(a, "shape"))

@@ -1,7 +1,7 @@
 """A network as a declaration that needs no code to read: nested lists of layer names, numbers and booleans.
 
-A layer is ``["Linear", 784, 300]``, its class and the arguments that build it, trailing defaults left out; a Sequential is
-``["Sequential", ["fc1", […]], …]``, a name and a declaration for each child.
+A layer is ``["Linear", 784, 300]``, its class and the arguments that build it, trailing defaults left out; a
+Sequential is ``["Sequential", ["fc1", […]], …]``, a name and a declaration for each child.
 """
 
 import inspect

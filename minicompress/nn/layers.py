@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minicompress import engine
-from minicompress.engine import Tensor
+from minicompress.engine import Tensor  # noqa: F401 - for the examples
 
 from .module import Module
 from .parameter import Parameter
@@ -36,7 +36,7 @@ class Linear(Module):
 
     ``rng=None`` leaves the parameters blank, to be loaded. Raises ValueError for other shapes.
 
-    >>> Linear(3, 2, rng=np.random.default_rng(0))(Tensor(np.zeros((5, 3)))).shape
+    >>> Linear(3, 2, rng=np.random.default_rng(0))(Tensor(np.zeros((5, 3), np.float32))).shape
     (5, 2)
     """
 
@@ -63,7 +63,7 @@ class Conv2d(Module):
 
     ``groups = in_channels`` is depthwise. ``rng=None`` leaves the parameters blank, to be loaded.
 
-    >>> Conv2d(1, 4, 3, padding=1, rng=np.random.default_rng(0))(Tensor(np.zeros((2, 1, 8, 8)))).shape
+    >>> Conv2d(1, 4, 3, padding=1, rng=np.random.default_rng(0))(Tensor(np.zeros((2, 1, 8, 8), np.float32))).shape
     (2, 4, 8, 8)
     """
 
@@ -130,7 +130,7 @@ class BatchNorm1d(Module):
         else:
             axes, count = (0, *range(2, x.ndim)), x.size // x.shape[1]
             if count < 2:
-                raise ValueError(f"{type(self).__name__} in training needs more than one value a channel, got {x.shape}")
+                raise ValueError(f"{type(self).__name__} in training needs two values a channel or more, got {x.shape}")
             mean, var = engine.mean(x, axis=axes), engine.var(x, axis=axes)
             self._remember(mean.data, var.data * (count / (count - 1)))
         return engine.batch_norm(x, self.weight.effective(), self.bias.effective(), mean, var, self.eps)
@@ -144,7 +144,7 @@ class BatchNorm1d(Module):
 class BatchNorm2d(BatchNorm1d):
     """Normalise each channel of images (N, C, H, W); otherwise as `BatchNorm1d`.
 
-    >>> BatchNorm2d(2)(Tensor(np.ones((2, 2, 3, 3)))).shape
+    >>> BatchNorm2d(2)(Tensor(np.ones((2, 2, 3, 3), np.float32))).shape
     (2, 2, 3, 3)
     """
 
@@ -205,7 +205,7 @@ class _Pool(Module):
 class MaxPool2d(_Pool):
     """The largest element of each window; the stride is the window unless given.
 
-    >>> MaxPool2d(2)(Tensor(np.zeros((1, 1, 4, 4)))).shape
+    >>> MaxPool2d(2)(Tensor(np.zeros((1, 1, 4, 4), np.float32))).shape
     (1, 1, 2, 2)
     """
 
@@ -216,7 +216,7 @@ class MaxPool2d(_Pool):
 class AvgPool2d(_Pool):
     """The mean of each window; the stride is the window unless given.
 
-    >>> AvgPool2d(2)(Tensor(np.zeros((1, 1, 4, 4)))).shape
+    >>> AvgPool2d(2)(Tensor(np.zeros((1, 1, 4, 4), np.float32))).shape
     (1, 1, 2, 2)
     """
 
@@ -227,7 +227,7 @@ class AvgPool2d(_Pool):
 class Flatten(Module):
     """(N, …) -> (N, features).
 
-    >>> Flatten()(Tensor(np.zeros((2, 3, 4, 4)))).shape
+    >>> Flatten()(Tensor(np.zeros((2, 3, 4, 4), np.float32))).shape
     (2, 48)
     """
 
@@ -242,7 +242,7 @@ class Flatten(Module):
 class ImageInput(Module):
     """Take images as (N, C, H, W) or flat, (N, C·H·W); refuse any other size with a reason.
 
-    >>> ImageInput(1, 2, 2)(Tensor(np.zeros((3, 4)))).shape
+    >>> ImageInput(1, 2, 2)(Tensor(np.zeros((3, 4), np.float32))).shape
     (3, 1, 2, 2)
     """
 
