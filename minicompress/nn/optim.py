@@ -5,6 +5,8 @@ import math
 import numpy as np
 from scipy.linalg import blas
 
+from .parameter import Parameter
+
 
 class Optimizer:
     """Changes parameters by their gradients. ``lr`` is the learning rate; a schedule may set it between steps."""
@@ -33,7 +35,8 @@ class Optimizer:
         for i, p in enumerate(self.parameters):
             if p.grad is not None:
                 self.update(i, p.data, p.grad)
-                p.data.flags.writeable and getattr(p, "constrain", _nothing)()
+                if isinstance(p, Parameter):
+                    p.constrain()
 
     def update(self, i, data, grad):
         """Change the i-th parameter's array in place."""
@@ -52,10 +55,6 @@ class Optimizer:
                     raise ValueError(f"{name}.{i} has shape {array.shape}, the state's {state[f'{name}.{i}'].shape}")
                 array[...] = state[f"{name}.{i}"]
         self.lr, self.steps = float(state["lr"]), int(state["steps"])
-
-
-def _nothing():
-    pass
 
 
 def _axpy(a, x, y):

@@ -128,8 +128,9 @@ def _epoch(run, examples, objective, schedules, first_step, steps, bar):
                 loss = objective(model, batch)
             value, n = loss.item(), len(batch.indices)
             if not np.isfinite(value):
-                raise FloatingPointError(f"the loss is {value} in epoch {first_step // steps}, step {step - first_step}: "
-                                         "a smaller learning rate may help; the weights are those of the epoch before")
+                raise FloatingPointError(f"the loss is {value} in epoch {first_step // steps}, step "
+                                         f"{step - first_step}: a smaller learning rate may help; "
+                                         "the model holds the weights of the epoch before")
             loss.backward()
             optimizer.step()
             total, count = total + value * n, count + n

@@ -1,4 +1,4 @@
-"""Deep Compression (Han et al. 2016): train → prune gradually, retraining → share weights, training the centroids → file.
+"""Deep Compression (Han et al. 2016): train → prune gradually → share weights, training the centroids → file.
 
 Every stage is one call of `fit`. Resuming runs the recipe again from the start: stages that were complete are restored
 from their checkpoints with their generators, so the whole ends with the same bits as if it had never been interrupted.
