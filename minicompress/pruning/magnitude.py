@@ -1,0 +1,86 @@
+"""Which weights to prune by magnitude: keep-masks, true where a weight stays."""
+
+import numpy as np
+
+
+def sparsity(x):
+    """The share of zeros of an array, a fraction in [0, 1] (PR-1); 0 for an empty one.
+
+    >>> sparsity(np.array([0.0, 1.0, 0.0, 2.0]))
+    0.5
+    """
+    x = np.asarray(x)
+    return float(np.mean(x == 0)) if x.size else 0.0
+
+
+def _pruned_count(n, fraction):
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"sparsity is {fraction}, expected a fraction in [0, 1]")
+    return round(fraction * n)  # never a floor: ⌊0.29·100⌋ is 28
+
+
+def _checked(w):
+    w = np.asarray(w)
+    if w.dtype.kind not in "fiu":
+        raise TypeError(f"weights of shape {w.shape} are {w.dtype}, expected real numbers")
+    if w.dtype.kind == "f" and np.isnan(w).any():
+        raise ValueError(f"weights of shape {w.shape} hold NaN, which has no rank")
+    return np.abs(w)
+
+
+def magnitude_mask(w, sparsity):
+    """Keep the weights of largest magnitude: exactly round(sparsity·n) mask elements are false (PR-2, by rank).
+
+    Of equal magnitudes the earlier in C order is pruned first, so a higher sparsity prunes a superset. Rounding is to
+    the nearest, halves to even. Raises ValueError for a sparsity outside [0, 1] or weights with NaN.
+    Source: Han et al. 2015, section 3.
+
+    >>> magnitude_mask(np.array([1.0, -3.0, 2.0, 0.5]), 0.5)
+    array([False,  True,  True, False])
+    """
+    size = _checked(w)
+    count, flat = _pruned_count(size.size, sparsity), size.ravel()
+    if not 0 < count < flat.size:
+        return np.full(size.shape, count == 0)
+    threshold = np.partition(flat, count - 1)[count - 1]  # the largest magnitude to go
+    mask = flat > threshold
+    ties = np.flatnonzero(flat == threshold)
+    mask[ties[count - np.count_nonzero(flat < threshold):]] = True
+    return mask.reshape(size.shape)
+
+
+def threshold_mask(w, threshold):
+    """Keep the weights with abs(w) > threshold (PR-2, by threshold).
+
+    >>> threshold_mask(np.array([1.0, -3.0]), 1.0)
+    array([False,  True])
+    """
+    if not threshold >= 0:
+        raise ValueError(f"threshold is {threshold}, expected at least 0")
+    return _checked(w) > threshold
+
+
+def std_mask(w, q):
+    """Keep the weights with abs(w) > q·std(w) (PR-2, the threshold that Han et al. 2015 generate).
+
+    >>> std_mask(np.array([0.1, -0.1, 2.0, -2.0]), 1.0)
+    array([False, False,  True,  True])
+    """
+    return threshold_mask(w, q * float(np.std(w, dtype=np.float64)))
+
+
+def global_magnitude_masks(weights, sparsity):
+    """Masks over a whole network, ranked together: {name: array} -> {name: keep-mask} (PR-2, by rank).
+
+    Exactly round(sparsity·n) elements of all masks together are false; ties as in `magnitude_mask`, arrays in order.
+
+    >>> masks = global_magnitude_masks({"a": np.array([1.0, 4.0]), "b": np.array([2.0, 3.0])}, 0.5)
+    >>> masks["a"].tolist(), masks["b"].tolist()
+    ([False, True], [False, True])
+    """
+    arrays = {name: np.asarray(w) for name, w in weights.items()}
+    if not arrays:
+        raise ValueError("no weights to rank")
+    mask, ends = magnitude_mask(np.concatenate([w.ravel() for w in arrays.values()]), sparsity), {}
+    ends = np.cumsum([w.size for w in arrays.values()])[:-1]
+    return {name: part.reshape(w.shape) for (name, w), part in zip(arrays.items(), np.split(mask, ends), strict=True)}
