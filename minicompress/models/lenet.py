@@ -1,5 +1,8 @@
 """The two LeNets of the compression literature (LeCun et al. 1998, in Caffe's dialect), and plain MLPs."""
 
+from itertools import pairwise
+from numbers import Integral
+
 from minicompress import nn
 
 
@@ -13,10 +16,10 @@ def mlp(sizes, *, rng):
     2260
     """
     sizes = list(sizes)
-    if len(sizes) < 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
+    if len(sizes) < 2 or not all(isinstance(size, Integral) and size > 0 for size in sizes):
         raise ValueError(f"sizes are {sizes}, expected at least two positive integers: inputs, hidden …, classes")
     layers = {"flatten": nn.Flatten()}
-    for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for i, (inputs, outputs) in enumerate(pairwise(sizes), 1):
         if i > 1:
             layers[f"relu{i - 1}"] = nn.ReLU()
         layers[f"fc{i}"] = nn.Linear(inputs, outputs, rng=rng)

@@ -24,7 +24,7 @@ def describe(model):
         raise TypeError(f"{type(model).__name__} is no layer of the library, so a declaration can't name it")
     arguments = model.config()
     defaults = [parameter.default for parameter in _signature(type(model)).values()][:len(arguments)]
-    while arguments and arguments[-1] is defaults[len(arguments) - 1]:  # trailing defaults go without saying
+    while arguments and repr(arguments[-1]) == repr(defaults[len(arguments) - 1]):  # repr, because True == 1
         arguments.pop()
     return [type(model).__name__, *arguments]
 

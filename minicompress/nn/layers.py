@@ -11,10 +11,12 @@ from .module import Module
 from .parameter import Parameter
 
 
-def _positive(**sizes):
+def _integers(least=1, **sizes):
+    """The sizes as Python integers; ValueError, with the name, for anything but an integer of at least ``least``."""
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-            raise ValueError(f"{name} is {size!r}, expected a positive integer")
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < least:
+            raise ValueError(f"{name} is {size!r}, expected an integer of at least {least}")
+    return [int(size) for size in sizes.values()]
 
 
 def _uniform(shape, fan_in, rng, order="C"):
@@ -42,7 +44,7 @@ class Linear(Module):
 
     def __init__(self, in_features, out_features, bias=True, *, rng):
         super().__init__()
-        _positive(in_features=in_features, out_features=out_features)
+        in_features, out_features = _integers(in_features=in_features, out_features=out_features)
         self.weight = _uniform((out_features, in_features), in_features, rng, order="F")  # see engine.linear
         self.bias = _uniform((out_features,), in_features, rng) if bias else None
 
@@ -69,8 +71,9 @@ class Conv2d(Module):
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, groups=1, bias=True, *, rng):
         super().__init__()
-        _positive(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride,
-                  groups=groups, padding_plus_one=padding + 1)
+        in_channels, out_channels, kernel_size, stride, groups = _integers(
+            in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride, groups=groups)
+        padding, = _integers(least=0, padding=padding)
         if in_channels % groups or out_channels % groups:
             raise ValueError(f"groups is {groups}, expected a divisor of {in_channels} and {out_channels} channels")
         self.stride, self.padding, self.groups = stride, padding, groups
@@ -108,13 +111,15 @@ class BatchNorm1d(Module):
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, *, blank=False):
         super().__init__()
-        _positive(num_features=num_features)
+        num_features, = _integers(num_features=num_features)
+        if not (eps > 0 and 0 <= momentum <= 1):
+            raise ValueError(f"eps is {eps}, momentum {momentum}, expected eps > 0 and 0 <= momentum <= 1")
 
         def constant(value):  # blank ones take no memory until a file's values are assigned
             spread = np.broadcast_to(np.float32(value), (num_features,))
             return spread if blank else spread.copy()
 
-        self.eps, self.momentum = eps, momentum
+        self.eps, self.momentum = float(eps), float(momentum)
         self.weight, self.bias = Parameter(constant(1)), Parameter(constant(0))
         self.running_mean, self.running_var = constant(0), constant(1)
 
@@ -177,7 +182,9 @@ class Dropout(Module):
         super().__init__()
         if not 0 <= p < 1:
             raise ValueError(f"p is {p}, expected 0 <= p < 1")
-        self.p, self.rng = p, rng
+        if rng is not None and not isinstance(rng, np.random.Generator):
+            raise TypeError(f"rng is {rng!r}, expected a np.random.Generator (or None, to evaluate only)")
+        self.p, self.rng = float(p), rng
 
     def config(self):
         """[p]"""
@@ -194,8 +201,8 @@ class Dropout(Module):
 class _Pool(Module):
     def __init__(self, kernel_size, stride=None):
         super().__init__()
-        _positive(kernel_size=kernel_size, stride=stride or kernel_size)
-        self.kernel_size, self.stride = kernel_size, stride or kernel_size
+        stride = kernel_size if stride is None else stride
+        self.kernel_size, self.stride = _integers(kernel_size=kernel_size, stride=stride)
 
     def config(self):
         """[kernel_size, stride]"""
@@ -248,8 +255,7 @@ class ImageInput(Module):
 
     def __init__(self, channels, height, width):
         super().__init__()
-        _positive(channels=channels, height=height, width=width)
-        self.shape = (channels, height, width)
+        self.shape = tuple(_integers(channels=channels, height=height, width=width))
 
     def config(self):
         """[channels, height, width]"""

@@ -42,9 +42,10 @@ class Module(metaclass=_Sealed):
     def __setattr__(self, name, value):
         if "_sealed" in vars(self) and name not in vars(self):
             raise AttributeError(self._unknown(name))
-        if isinstance(value, list | tuple | dict) and any(isinstance(v, Module) for v in
+        if isinstance(value, list | tuple | dict) and any(isinstance(v, Module | Parameter) for v in
                                                           (value.values() if isinstance(value, dict) else value)):
-            raise TypeError(f"{name}: modules in a {type(value).__name__} are not found; put them in nn.Sequential")
+            raise TypeError(f"{name}: what a {type(value).__name__} holds is not found; put modules in nn.Sequential, "
+                            "and give each parameter a name of its own")
         super().__setattr__(name, value)
 
     def __getattr__(self, name):
@@ -76,8 +77,8 @@ class Module(metaclass=_Sealed):
                                     if isinstance(state, Parameter))
 
     def parameters(self):
-        """Every Parameter, in the order of `named_parameters`."""
-        return [parameter for _, parameter in self.named_parameters()]
+        """Every Parameter once, in the order of `named_parameters`."""
+        return list(dict.fromkeys(parameter for _, parameter in self.named_parameters()))
 
     def named_buffers(self):
         """(dotted name, array) of all that is stored but not trained, such as a batch norm's running mean."""
@@ -99,45 +100,54 @@ class Module(metaclass=_Sealed):
         """(dotted name, np.random.Generator) of every module and projection that draws random numbers."""
         for prefix, module in self.named_modules():
             for name, value in vars(module).items():
+                name = f"{prefix}.{name}" if prefix else name
                 if isinstance(value, np.random.Generator):
-                    yield f"{prefix}.{name}", value
+                    yield name, value
                 for i, projection in enumerate(value.projections if isinstance(value, Parameter) else ()):
-                    yield from ((f"{prefix}.{name}.{i}.{key}", state) for key, state in vars(projection).items()
+                    yield from ((f"{name}.{i}.{key}", state) for key, state in vars(projection).items()
                                 if isinstance(state, np.random.Generator))
 
     def state_dict(self):
         """A copy of everything learned, by dotted name: latent parameters, projections' state, buffers."""
         state = {name: parameter.data.copy() for name, parameter in self.named_parameters(projections=False)}
+        state |= {name: np.array(value) for name, _, _, value in self._learned() if value is not None}
+        return state | {name: array.copy() for name, array in self.named_buffers()}
+
+    def _learned(self):
+        """(dotted name, projection, name in it, array) of the projections' state; None for what is not learned yet."""
         for name, parameter in self.named_parameters(projections=False):
             for i, projection in enumerate(parameter.projections):
                 for key, value in projection.state():
-                    if value is not None:
-                        state[f"{name}.{i}.{key}"] = np.array(getattr(value, "data", value)
-                                                              if isinstance(value, Parameter) else value)
-        return state | {name: array.copy() for name, array in self.named_buffers()}
+                    yield f"{name}.{i}.{key}", projection, key, value.data if isinstance(value, Parameter) else value
 
     def load_state_dict(self, state):
         """Take everything from a `state_dict` of a model of this structure.
 
-        Raises KeyError for names that are missing or unknown, ValueError for a wrong shape; then nothing has changed.
+        Raises KeyError for names that are missing or unknown, ValueError for a wrong shape, TypeError for a dtype of
+        another kind; then nothing has changed.
         """
         parameters, buffers = dict(self.named_parameters(projections=False)), dict(self.named_buffers())
-        learned = {f"{name}.{i}.{key}": (projection, key) for name, parameter in parameters.items()
-                   for i, projection in enumerate(parameter.projections) for key, _ in projection.state()}
-        missing = sorted((parameters.keys() | buffers.keys()) - state.keys())
-        unknown = sorted(state.keys() - parameters.keys() - buffers.keys() - learned.keys())
+        learned, present = {}, {name: parameter.data for name, parameter in parameters.items()} | buffers
+        for name, projection, key, value in self._learned():
+            learned[name] = projection, key
+            present |= {} if value is None else {name: np.asarray(value)}
+        missing = sorted(present.keys() - state.keys())
+        unknown = sorted(state.keys() - present.keys() - learned.keys())
         if missing or unknown:
             raise KeyError(f"state does not fit: missing {missing}, unknown {unknown}")
-        for name, array in {**{n: p.data for n, p in parameters.items()}, **buffers}.items():
+        state = {name: np.asarray(array) for name, array in state.items()}
+        for name, array in present.items():
             if state[name].shape != array.shape:
                 raise ValueError(f"{name} has shape {array.shape}, the state's {state[name].shape}")
+            if not np.can_cast(state[name].dtype, array.dtype, "same_kind"):
+                raise TypeError(f"{name} holds {array.dtype}, the state's {state[name].dtype}")
         for name, parameter in parameters.items():
             parameter.set(state[name])
         for name in buffers:
             self.set_buffer(name, state[name])
-        for name, (projection, key) in learned.items():
-            if name in state:
-                projection.load(key, state[name])
+        for name in learned.keys() & state.keys():
+            projection, key = learned[name]
+            projection.load(key, state[name])
 
     def train(self, mode=True):
         """Switch to training (dropout drops, batch norm uses the batch's statistics); returns self."""

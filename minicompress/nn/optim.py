@@ -5,6 +5,8 @@ import math
 import numpy as np
 from scipy.linalg import blas
 
+from minicompress.engine import Tensor
+
 from .parameter import Parameter
 
 
@@ -15,8 +17,13 @@ class Optimizer:
 
     def __init__(self, parameters, lr):
         self.parameters = list(parameters)
-        if not self.parameters:
-            raise ValueError("no parameters to optimize")
+        if not self.parameters or len(set(map(id, self.parameters))) < len(self.parameters):
+            raise ValueError(f"{len(self.parameters)} parameters to optimize: expected at least one, and none twice")
+        for i, p in enumerate(self.parameters):
+            if not isinstance(p, Tensor):
+                raise TypeError(f"parameter {i} is a {type(p).__name__}, expected what model.parameters() gives")
+            if not p.data.flags.writeable:
+                raise ValueError(f"parameter {i} of shape {p.shape} is blank or read-only: load its values first")
         if not (math.isfinite(lr) and lr >= 0):
             raise ValueError(f"lr is {lr}, expected a finite number of at least 0")
         self.lr = self.initial_lr = lr
@@ -48,12 +55,18 @@ class Optimizer:
         return state | {f"{name}.{i}": a.copy() for name in self.state_names for i, a in enumerate(getattr(self, name))}
 
     def load_state_dict(self, state):
-        """Take back what `state_dict` gave; ValueError where a shape does not fit."""
-        for name in self.state_names:
-            for i, array in enumerate(getattr(self, name)):
-                if state[f"{name}.{i}"].shape != array.shape:
-                    raise ValueError(f"{name}.{i} has shape {array.shape}, the state's {state[f'{name}.{i}'].shape}")
-                array[...] = state[f"{name}.{i}"]
+        """Take back what `state_dict` gave.
+
+        Raises KeyError for names that are missing or unknown, ValueError for a wrong shape; then nothing has changed.
+        """
+        arrays = {f"{name}.{i}": a for name in self.state_names for i, a in enumerate(getattr(self, name))}
+        if state.keys() != {"lr", "steps", *arrays}:
+            raise KeyError(f"the state holds {sorted(state)}, expected {sorted({'lr', 'steps', *arrays})}")
+        for name, array in arrays.items():
+            if state[name].shape != array.shape:
+                raise ValueError(f"{name} has shape {array.shape}, the state's {state[name].shape}")
+        for name, array in arrays.items():
+            array[...] = state[name]
         self.lr, self.steps = float(state["lr"]), int(state["steps"])
 
 

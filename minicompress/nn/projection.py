@@ -50,7 +50,7 @@ class Projection:
         return [(name, value) for name, value in vars(self).items() if name.endswith("_")]
 
     def load(self, name, array):
-        """Put one array of the state back, in place where it already has that shape."""
+        """Put one array of the state back; a trained Parameter stays the same object, that an optimizer knows."""
         if name not in dict(self.state()):
             raise KeyError(f"{type(self).__name__} has no state {name!r}")
         known = getattr(self, name)
@@ -70,20 +70,26 @@ def project(parameter, *projections):
     where = None
     for projection in projections:
         projection.fit(parameter.data, where=where)
-        where = projection.survivors() if where is None else where
+        alive = projection.survivors()
+        where = where if alive is None else alive if where is None else where & alive
     parameter.projections = tuple(projections)
     parameter.constrain()
     return parameter
 
 
 def assign(parameter, form):
-    """Make a parameter hold a Form, with the projections that keep it in that Form. ValueError for another shape."""
+    """Make a parameter hold a Form, with the projections that keep it in that Form.
+
+    Raises ValueError for another shape, TypeError for a form that no imported projection gives.
+    """
     if not isinstance(form, Form):
         raise TypeError(f"expected a Form, got {type(form).__name__}")
     if form.shape != parameter.shape:
         raise ValueError(f"the form has shape {form.shape}, the parameter {parameter.shape}")
     projections, inner = [], form
     while inner is not None and not isinstance(inner, Dense):
+        if type(inner) not in Projection._of_form:
+            raise TypeError(f"no projection that is imported gives a {type(inner).__name__}")
         projection, inner = Projection._of_form[type(inner)].from_form(inner)
         projections.append(projection)
     parameter.set(form.dense())

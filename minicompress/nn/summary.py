@@ -61,14 +61,15 @@ def _own_input_shape(model):
 
 def summarize(model, input_shape=None):
     """Run one blank example through the model and count; see `Module.summary`."""
-    names, rows = {id(module): name for name, module in model.named_modules()}, []
+    names, rows, counted = {id(module): name for name, module in model.named_modules()}, [], set()
 
     def note(module, x, y):
-        if not module.children():
-            own = [value for value in vars(module).values() if isinstance(value, Tensor)]
+        own = {id(value): value.size for value in vars(module).values() if isinstance(value, Tensor)}
+        if own or not module.children():
             macs = module.macs(y.shape[1:]) if hasattr(type(module), "macs") else 0
             rows.append(Row(names.get(id(module), "?"), type(module).__name__, y.shape[1:],
-                            sum(p.size for p in own), macs))
+                            sum(size for key, size in own.items() if key not in counted), macs))
+            counted.update(own)  # a layer that runs twice has its parameters once, its MACs twice
 
     shape = _own_input_shape(model) if input_shape is None else tuple(input_shape)
     with evaluating(model), observe(note):
