@@ -1,6 +1,7 @@
 """Modules, parameters with projections, optimizers and the training loop, under PyTorch's names."""
 
 from . import functional, optim
+from .checkpoint import History
 from .graph import build, describe
 from .layers import (
     AvgPool2d,
@@ -18,7 +19,7 @@ from .layers import (
 from .module import Module, evaluating, observe
 from .parameter import Parameter
 from .projection import Projection, assign, project
-from .train import History, cross_entropy, evaluate, fit, predict
+from .train import cross_entropy, evaluate, fit, predict
 
 __all__ = [
     "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "History", "ImageInput", "Linear",

@@ -32,10 +32,14 @@ def cross_entropy(logits, target):
         raise ValueError(f"logits have shape {logits.shape}, expected (N, C)")
     if not isinstance(target, Tensor):
         target = np.asarray(target)
-    if target.shape == logits.shape and target.dtype.kind == "f":
-        if not isinstance(target, Tensor):
-            target = target.astype(logits.dtype, copy=False)
-        return ops.distribution_cross_entropy(logits, target)
+    if target.shape == logits.shape:
+        if target.dtype.kind != "f":
+            raise TypeError(f"distributions of shape {target.shape} are {target.dtype}, expected floats")
+        p = target.data if isinstance(target, Tensor) else target
+        if not ((p >= 0).all() and (abs(p.sum(axis=1) - 1) < 1e-3).all()):
+            raise ValueError(f"target of shape {target.shape} has rows with negative elements, or a sum that is not 1")
+        return ops.distribution_cross_entropy(logits, target if isinstance(target, Tensor) else
+                                              target.astype(logits.dtype, copy=False))
     if target.shape != logits.shape[:1] or isinstance(target, Tensor):
         raise ValueError(f"target has shape {target.shape}, expected {logits.shape[:1]} labels "
                          f"or {logits.shape} distributions for logits {logits.shape}")
