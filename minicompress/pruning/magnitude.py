@@ -4,7 +4,7 @@ import numpy as np
 
 
 def sparsity(x):
-    """The share of zeros of an array, a fraction in [0, 1] (PR-1); 0 for an empty one.
+    """The share of zeros of an array, or of false elements of a mask: a fraction in [0, 1] (PR-1); 0 for an empty one.
 
     >>> sparsity(np.array([0.0, 1.0, 0.0, 2.0]))
     0.5
@@ -31,8 +31,9 @@ def _checked(w):
 def magnitude_mask(w, sparsity):
     """Keep the weights of largest magnitude: exactly round(sparsity·n) mask elements are false (PR-2, by rank).
 
-    Of equal magnitudes the earlier in C order is pruned first, so a higher sparsity prunes a superset. Rounding is to
-    the nearest, halves to even. Raises ValueError for a sparsity outside [0, 1] or weights with NaN.
+    n counts all weights, those that are zero already too. Of equal magnitudes the earlier in C order is pruned first,
+    so a higher sparsity prunes a superset. Rounding is Python's: to the nearest, halves to even. Raises ValueError for
+    a sparsity outside [0, 1] or weights with NaN, TypeError for weights that are not real numbers.
     Source: Han et al. 2015, section 3.
 
     >>> magnitude_mask(np.array([1.0, -3.0, 2.0, 0.5]), 0.5)
@@ -42,7 +43,10 @@ def magnitude_mask(w, sparsity):
     count, flat = _pruned_count(size.size, sparsity), size.ravel()
     if not 0 < count < flat.size:
         return np.full(size.shape, count == 0)
-    threshold = np.partition(flat, count - 1)[count - 1]  # the largest magnitude to go
+    # The largest magnitude to go, sought beside the zeros of earlier prunings: partitioning slows down on many ties.
+    zeros = flat.size - np.count_nonzero(flat)
+    rank, sought = count - 1 - zeros, flat[flat != 0] if zeros else flat
+    threshold = np.partition(sought, rank)[rank] if rank >= 0 else 0
     mask = flat > threshold
     ties = np.flatnonzero(flat == threshold)
     mask[ties[count - np.count_nonzero(flat < threshold):]] = True
@@ -50,7 +54,9 @@ def magnitude_mask(w, sparsity):
 
 
 def threshold_mask(w, threshold):
-    """Keep the weights with abs(w) > threshold (PR-2, by threshold).
+    """Keep the weights with abs(w) > threshold (PR-2, by threshold): m = 1[abs(w) > t].
+
+    Raises ValueError for a negative threshold or weights with NaN. Source: Han et al. 2015, section 3.
 
     >>> threshold_mask(np.array([1.0, -3.0]), 1.0)
     array([False,  True])
@@ -61,11 +67,18 @@ def threshold_mask(w, threshold):
 
 
 def std_mask(w, q):
-    """Keep the weights with abs(w) > q·std(w) (PR-2, the threshold that Han et al. 2015 generate).
+    """Keep the weights with abs(w) > q·std(w) (PR-2): the quality parameter q makes each layer's threshold.
+
+    The deviation is that of all of w around its mean, zeros included. Raises ValueError for a negative q or weights
+    with NaN or infinity. Source: Han et al. 2015, section 3.
 
     >>> std_mask(np.array([0.1, -0.1, 2.0, -2.0]), 1.0)
     array([False, False,  True,  True])
     """
+    if not q >= 0:
+        raise ValueError(f"q is {q}, expected at least 0")
+    if not np.isfinite(w).all():
+        raise ValueError(f"weights of shape {np.shape(w)} hold NaN or infinity, and have no deviation")
     return threshold_mask(w, q * float(np.std(w, dtype=np.float64)))
 
 
@@ -73,6 +86,7 @@ def global_magnitude_masks(weights, sparsity):
     """Masks over a whole network, ranked together: {name: array} -> {name: keep-mask} (PR-2, by rank).
 
     Exactly round(sparsity·n) elements of all masks together are false; ties as in `magnitude_mask`, arrays in order.
+    Raises ValueError for no weights at all, a sparsity outside [0, 1] or weights with NaN.
 
     >>> masks = global_magnitude_masks({"a": np.array([1.0, 4.0]), "b": np.array([2.0, 3.0])}, 0.5)
     >>> masks["a"].tolist(), masks["b"].tolist()

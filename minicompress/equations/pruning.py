@@ -1,0 +1,92 @@
+"""Pruning, to the letter, on lists of plain numbers: sparsity, magnitude masks, the gradual schedule, a masked step."""
+
+import math
+
+
+def sparsity(values):
+    """(PR-1) The share of zeros, a fraction in [0, 1].
+
+    >>> sparsity([0, 3, 0, -1])
+    0.5
+    """
+    zeros = 0
+    for value in values:
+        if value == 0:
+            zeros += 1
+    return zeros / len(values)
+
+
+def threshold_mask(weights, threshold):
+    """(PR-2) m = 1[abs(w) > t]. Han et al. 2015.
+
+    >>> threshold_mask([1, -3, 2], 2)
+    [0, 1, 0]
+    """
+    return [1 if abs(w) > threshold else 0 for w in weights]
+
+
+def generated_threshold(weights, q):
+    """(PR-2) t = q·std(w), the deviation of all n weights. Han et al. 2015, section 3.
+
+    >>> generated_threshold([1, -1, 1, -1], 2)
+    2.0
+    """
+    mean = math.fsum(weights) / len(weights)
+    return q * math.sqrt(math.fsum((w - mean) ** 2 for w in weights) / len(weights))
+
+
+def magnitude_mask(weights, sparsity):
+    """(PR-2) The round(s·n) smallest magnitudes get 0, the rest 1; of equal ones the earlier goes first.
+
+    >>> magnitude_mask([2, -1, 1, 3], 0.25)
+    [1, 0, 1, 1]
+    """
+    order = sorted(range(len(weights)), key=lambda i: (abs(weights[i]), i))
+    mask = [1] * len(weights)
+    for i in order[:round(sparsity * len(weights))]:
+        mask[i] = 0
+    return mask
+
+
+def global_magnitude_masks(layers, sparsity):
+    """(PR-2) The same over a whole network: layers is a list of lists, ranked as if they were one.
+
+    >>> global_magnitude_masks([[1, 4], [2, 3]], 0.5)
+    [[0, 1], [0, 1]]
+    """
+    mask = magnitude_mask([w for layer in layers for w in layer], sparsity)
+    masks = []
+    for layer in layers:
+        masks.append(mask[:len(layer)])
+        mask = mask[len(layer):]
+    return masks
+
+
+def gradual_sparsity(t, s_i, s_f, t_0, n, delta_t):
+    """(PR-9) s_t = s_f + (s_i - s_f)·(1 - u)³, u = (t - t_0)/(n·Δt) held within 0 … 1. Zhu & Gupta 2017, eq. 1.
+
+    >>> [gradual_sparsity(t, 0.0, 0.5, 0, 2, 1) for t in (-1, 0, 1, 2, 3)]
+    [0.0, 0.0, 0.4375, 0.5, 0.5]
+    """
+    u = (t - t_0) / (n * delta_t)
+    if u < 0:
+        u = 0
+    if u > 1:
+        u = 1
+    return s_f + (s_i - s_f) * (1 - u) ** 3
+
+
+def masked_sgd_step(weights, gradients, velocities, mask, lr, momentum, weight_decay):
+    """(PR-10) w ← m ⊙ (w - η·v) with v ← μ·v + g + λ·w; the product is a selection, so that 0·NaN is 0 and never -0.
+
+    Returns the new (weights, velocities).
+
+    >>> masked_sgd_step([1.0, 2.0], [0.5, 0.5], [0.0, 4.0], [1, 0], lr=1.0, momentum=0.5, weight_decay=0.0)
+    ([0.5, 0.0], [0.5, 2.5])
+    """
+    new_weights, new_velocities = [], []
+    for w, g, v, m in zip(weights, gradients, velocities, mask, strict=True):
+        v = momentum * v + g + weight_decay * w
+        new_velocities.append(v)
+        new_weights.append(w - lr * v if m else 0.0)
+    return new_weights, new_velocities
