@@ -1,6 +1,7 @@
-"""One training step beside PyTorch's CPU build: the same network, batch, loss and update rule, step by step in turn.
+"""One training step beside PyTorch's CPU build: the same network, batch, loss and update rule, in turn.
 
-Each thread count needs a fresh process, since BLAS reads it when it is loaded.
+Each side has a process of its own: BLAS reads the number of threads when it is loaded, and the idle threads of one
+side would slow the other.
 """
 
 import json
@@ -9,36 +10,60 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 
-NETWORKS = ("lenet-300-100", "lenet-5")
+from minicompress import data, models, nn
+from minicompress.data import Batch
+from minicompress.nn import optim
+
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-def run(*, seed=0, steps=300, threads=(1, 2)):
+BLOCK, PAUSE = 20, 0.1  # steps in turn, and seconds between turns: idle BLAS threads spin for a while, then sleep
+
+
+def run(*, seed=0, steps=400, threads=(1, 2)):
     """Seconds a step, median and quartiles, of ours and of PyTorch's eager mode, and their ratio, per thread count.
 
-    Both take SGD steps with momentum 0.9 on the same batches of 64 MNIST images, alternating step by step; the first
-    tenth warms up and is not counted. Raises ModuleNotFoundError, naming the extra, if PyTorch is not installed.
+    Both take SGD steps with momentum 0.9 on the same batches of 64, in two processes that take turns of 20 steps; the
+    first turn of each warms up and is not counted. ``inputs`` says which batches: MNIST images, or noise without any
+    feature that is 0 in a whole batch, which ours would leave out. Raises ModuleNotFoundError, naming the extra, if
+    PyTorch is not installed.
     """
-    from importlib.util import find_spec
     if find_spec("torch") is None:
         raise ModuleNotFoundError("the training benchmark compares with PyTorch: pip install minicompress[bench]")
-    results = []
-    for count in threads:
-        for network in NETWORKS:
-            environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(count))
-            command = [sys.executable, "-m", "minicompress.bench.train", network, str(count), str(seed), str(steps)]
-            finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-            results.append(json.loads(finished.stdout))
-    return {"benchmark": "train", "seed": seed, "batch_size": 64, "steps": steps, "results": results}
+    cases = [(network, inputs, count) for count in threads for network, inputs in
+             (("lenet-300-100", "mnist"), ("lenet-300-100", "noise"), ("lenet-5", "mnist"))]
+    return {"benchmark": "train", "seed": seed, "batch_size": 64, "steps": steps,
+            "results": [_compare(network, inputs, count, seed, steps) for network, inputs, count in cases]}
+
+
+def _compare(network, inputs, threads, seed, steps):
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    sides = [subprocess.Popen([sys.executable, "-m", "minicompress.bench.train", side, network, inputs, str(threads),
+                               str(seed)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+             for side in ("ours", "pytorch")]
+    turns = ([], [])
+    for _ in range(steps // BLOCK + 1):
+        for side, log in zip(sides, turns, strict=True):
+            time.sleep(PAUSE)
+            side.stdin.write("go\n")
+            side.stdin.flush()
+            log.append(json.loads(side.stdout.readline()))
+    for side in sides:
+        side.stdin.close()
+        side.wait()
+    losses = [[loss for turn in log for loss in turn["losses"]] for log in turns]
+    seconds = [statistics.quantiles([s for turn in log[1:] for s in turn["seconds"]], n=4) for log in turns]
+    return {"network": network, "inputs": inputs, "threads": threads, "ours_seconds": seconds[0][1],
+            "ours_quartiles": seconds[0][::2], "peer": turns[1][0]["version"], "peer_seconds": seconds[1][1],
+            "peer_quartiles": seconds[1][::2], "ratio": seconds[1][1] / seconds[0][1],
+            "largest_loss_difference": max(abs(a - b) for a, b in zip(*losses, strict=True))}
 
 
 def _ours(network, batches, rng):
-    from minicompress import models, nn
-    from minicompress.data import Batch
-    from minicompress.nn import optim
     model = models.lenet_5(rng=rng) if network == "lenet-5" else models.lenet_300_100(rng=rng)
     optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     start = model.state_dict()
@@ -76,30 +101,31 @@ def _pytorch(network, batches, start):
     return step
 
 
-def _measure(network, threads, seed, steps):
-    import torch
-
-    from minicompress import data
-    torch.set_num_threads(threads)
-    rng = np.random.default_rng(seed)
+def _batches(inputs, rng):
+    if inputs == "noise":
+        return [(rng.random((64, 1, 28, 28), np.float32), rng.integers(0, 10, 64)) for _ in range(32)]
     examples = data.batches(data.load("mnist").train, 64, rng=rng, shuffle=True)
-    batches = [(batch.x, batch.y) for batch, _ in zip(examples, range(32), strict=False)]
-    ours, start = _ours(network, batches, rng)
-    theirs = _pytorch(network, batches, start)
-    seconds, losses = ([], []), ([], [])
-    for i in range(steps + steps // 10):
-        for side, step in enumerate((ours, theirs)):
+    return [(batch.x, batch.y) for batch, _ in zip(examples, range(32), strict=False)]
+
+
+def _take_turns(side, network, inputs, threads, seed):
+    """Make a turn of steps for every line on standard input, and answer with their seconds and losses."""
+    rng = np.random.default_rng(int(seed))
+    batches = _batches(inputs, rng)
+    step, start = _ours(network, batches, rng)
+    version = "minicompress"
+    if side == "pytorch":
+        import torch
+        torch.set_num_threads(int(threads))
+        step, version = _pytorch(network, batches, start), f"PyTorch {torch.__version__}"
+    for turn, _ in enumerate(sys.stdin):
+        seconds, losses = [], []
+        for i in range(turn * BLOCK, (turn + 1) * BLOCK):
             begin = time.perf_counter()
-            losses[side].append(step(i))
-            seconds[side].append(time.perf_counter() - begin)
-    counted = [side[steps // 10:] for side in seconds]
-    (low, median, high), (peer_low, peer_median, peer_high) = (statistics.quantiles(side, n=4) for side in counted)
-    return {"network": network, "threads": threads, "ours_seconds": median, "ours_quartiles": [low, high],
-            "peer": f"PyTorch {torch.__version__}", "peer_seconds": peer_median,
-            "peer_quartiles": [peer_low, peer_high], "ratio": peer_median / median,
-            "largest_loss_difference": max(abs(a - b) for a, b in zip(*losses, strict=True))}
+            losses.append(step(i))
+            seconds.append(time.perf_counter() - begin)
+        print(json.dumps({"seconds": seconds, "losses": losses, "version": version}), flush=True)
 
 
 if __name__ == "__main__":
-    name, *numbers = sys.argv[1:]
-    print(json.dumps(_measure(name, *map(int, numbers))))
+    _take_turns(*sys.argv[1:])

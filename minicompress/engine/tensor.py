@@ -5,6 +5,7 @@ The derivatives themselves stand as a table beside the primitives, in `ops.py` a
 
 import contextlib
 import difflib
+import itertools
 import math
 
 import numpy as np
@@ -45,13 +46,11 @@ class Tensor:
     __array_ufunc__ = None  # so that ndarray * Tensor asks Tensor, not every element of the array
 
     def __init__(self, data, requires_grad=False):
-        if isinstance(data, Tensor):
-            raise TypeError("data is a Tensor already: use .detach() for one that shares its data without its history")
-        if not isinstance(data, np.ndarray | np.generic):
-            data = np.asarray(data, dtype=np.float32)
-        if data.dtype != np.float32 and data.dtype != np.float64:
+        if type(data) is not np.ndarray:
+            data = _array(data)
+        if data.dtype.char not in "fd":
             raise TypeError(f"a Tensor holds float32 or float64, got {data.dtype} of shape {data.shape}")
-        self.data = np.asarray(data)
+        self.data = data
         self.grad = None
         self.requires_grad = requires_grad
         self._origin = None
@@ -117,60 +116,62 @@ class Tensor:
         gradient = np.array(gradient.data if isinstance(gradient, Tensor) else gradient, dtype=self.dtype)
         if gradient.shape != self.shape:
             raise ValueError(f"gradient has shape {gradient.shape}, expected {self.shape}")
+        if self._origin is None:
+            self._accumulate(gradient)
+            return
         gradients = {id(self): gradient}
-        for tensor in _children_first(self):
-            gradient, origin = gradients.pop(id(tensor)), tensor._origin
-            if origin is None:
-                tensor.grad = np.asarray(gradient if tensor.grad is None else tensor.grad + gradient)
-                continue
-            if origin is _FREED:
-                raise RuntimeError("backward() through a graph that an earlier backward() freed")
-            tensor._origin = _FREED
-            for parent, contribution in origin.pull_back(gradient, tensor.data):
-                if parent._origin is None and np.may_share_memory(contribution, gradient):
-                    contribution = contribution.copy()  # a + b hands one array to both: leaves must not share .grad
-                known = gradients.get(id(parent))  # a diamond: contributions add up, and never in place
-                gradients[id(parent)] = contribution if known is None else known + contribution
+        for tensor in _latest_first(self):
+            gradient, origin, tensor._origin = gradients.pop(id(tensor)), tensor._origin, _FREED
+            for vjp, parent in origin.parents:
+                contribution = vjp(gradient, tensor.data, *origin.arrays, **origin.kwargs)
+                if contribution.shape != parent.data.shape:
+                    contribution = _unbroadcast(contribution, parent.data.shape)
+                if parent._origin is None:
+                    # a + b hands one array to both: leaves must not share .grad
+                    shared = np.may_share_memory(contribution, gradient)
+                    parent._accumulate(contribution.copy() if shared else contribution)
+                else:
+                    known = gradients.get(id(parent))  # a diamond: contributions add up, and never in place
+                    gradients[id(parent)] = contribution if known is None else known + contribution
+
+    def _accumulate(self, gradient):
+        self.grad = np.asarray(gradient if self.grad is None else self.grad + gradient)
+
+
+def _array(data):
+    if isinstance(data, Tensor):
+        raise TypeError("data is a Tensor already: use .detach() for one that shares its data without its history")
+    return np.asarray(data, dtype=None if isinstance(data, (np.ndarray, np.generic)) else np.float32)
 
 
 class Origin:
-    """How a tensor was made: the primitive's derivatives, and all that they may need."""
+    """How a tensor was made: its parents, each with its row of the table, and all that the rows may need."""
 
-    __slots__ = ("arrays", "kwargs", "parents", "vjps")
+    __slots__ = ("arrays", "kwargs", "parents", "serial")
+    _serials = itertools.count()
 
-    def __init__(self, vjps, parents, arrays, kwargs):
-        self.vjps, self.parents, self.arrays, self.kwargs = vjps, parents, arrays, kwargs
-
-    def pull_back(self, gradient, result):
-        """The pairs (parent, vector-Jacobian product), one for each parent that requires a gradient."""
-        for position, parent in self.parents:
-            vjp = self.vjps(position) if callable(self.vjps) else self.vjps[position]
-            contribution = vjp(gradient, result, *self.arrays, **self.kwargs)
-            yield parent, _unbroadcast(contribution, parent.data.shape)
+    def __init__(self, parents, arrays, kwargs):
+        self.parents, self.arrays, self.kwargs, self.serial = parents, arrays, kwargs, next(Origin._serials)
 
 
 _FREED = object()
 
 
-def _children_first(root):
-    """Every tensor that the root depends on and that requires a gradient, each after all that was made of it."""
-    order, seen, stack = [], set(), [(root, False)]
-    while stack:  # a loop, not recursion: graphs are deeper than Python's stack
-        tensor, done = stack.pop()
-        if done:
-            order.append(tensor)
-        elif id(tensor) not in seen:
-            seen.add(id(tensor))
-            stack.append((tensor, True))
-            if tensor._origin is not None and tensor._origin is not _FREED:
-                stack.extend((parent, False) for _, parent in tensor._origin.parents)
-    return reversed(order)
+def _latest_first(root):
+    """Every tensor with an origin that the root depends on, the latest made first: so each after all made of it."""
+    found, seen = [root], {id(root)}
+    for tensor in found:  # a list that grows while it is walked, not recursion: graphs are deeper than Python's stack
+        if tensor._origin is _FREED:
+            raise RuntimeError("backward() through a graph that an earlier backward() freed")
+        for _, parent in tensor._origin.parents:
+            if parent._origin is not None and id(parent) not in seen:
+                seen.add(id(parent))
+                found.append(parent)
+    return sorted(found, key=lambda tensor: tensor._origin.serial, reverse=True)
 
 
 def _unbroadcast(gradient, shape):
     """Broadcasting repeats an operand, so its derivative is the sum over the repeats."""
-    if gradient.shape == shape:
-        return gradient
     gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
     stretched = tuple(axis for axis, size in enumerate(shape) if size == 1 and gradient.shape[axis] != 1)
     return gradient.sum(axis=stretched, keepdims=True)
@@ -200,7 +201,7 @@ def primitive(forward, *vjps):
                 if arg.requires_grad and _recording:
                     if position >= known or position in constant:
                         raise TypeError(f"{op.__name__} has no derivative by argument {position}: detach() it")
-                    parents.append((position, arg))
+                    parents.append((rows(position) if callable(rows) else rows[position], arg))
                 arg = arg.data
             elif isinstance(arg, np.generic) or (isinstance(arg, np.ndarray) and arg.ndim == 0):
                 arg = arg.item()  # NumPy's scalars would promote float32 to float64; Python's adapt
@@ -217,7 +218,7 @@ def primitive(forward, *vjps):
                             f"shapes {_shapes(args)}; convert one")
         if parents:
             result.requires_grad = True
-            result._origin = Origin(rows, parents, arrays, kwargs)
+            result._origin = Origin(parents, arrays, kwargs)
         return result
 
     op.__name__ = getattr(forward, "__name__", "op").strip("_")
