@@ -72,11 +72,10 @@ class Optimizer:
 
 def _axpy(a, x, y):
     """y ← y + a·x in place, in one pass over memory where BLAS can do it."""
-    for order in "CF":
-        if y.dtype == np.float32 and y.size and x.flags[order] and y.flags[order]:
-            blas.saxpy(x.reshape(-1, order=order), y.reshape(-1, order=order), a=a)
-            return
-    y += y.dtype.type(a) * x
+    if y.dtype == np.float32 and x.strides == y.strides and y.flags.forc and y.size:
+        blas.saxpy(x.ravel("K"), y.ravel("K"), a=a)  # "K", in the order of memory, makes these views
+    else:
+        y += a * x
 
 
 class SGD(Optimizer):
@@ -101,12 +100,12 @@ class SGD(Optimizer):
 
     def update(self, i, data, grad):
         if self.weight_decay:
-            grad = grad + data * data.dtype.type(self.weight_decay)
+            grad = grad + data * self.weight_decay
         if self.momentum:
             v = self.velocity[i]
-            v *= v.dtype.type(self.momentum)
+            v *= self.momentum
             v += grad
-            grad = grad + v * v.dtype.type(self.momentum) if self.nesterov else v
+            grad = grad + v * self.momentum if self.nesterov else v
         _axpy(-self.lr, grad, data)
 
 
