@@ -45,6 +45,10 @@ class Projection:
         """A fitted projection that gives this Form, and the inner Form that is left, or None."""
         raise NotImplementedError
 
+    def __repr__(self):
+        options = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if not name.endswith("_"))
+        return f"{type(self).__name__}({options})"
+
     def state(self):
         """The learned state: (name, array or Parameter) pairs; what is not learned yet is None."""
         return [(name, value) for name, value in vars(self).items() if name.endswith("_")]
