@@ -221,7 +221,8 @@ def _best_edges(x, count, k):
         links = len(path) - 1
         if links <= k and total(path) <= nothing:
             return path
-        if links == k or (chord and total(few, price) - total(path, price) <= 1e-12 * total(path, price)):
+        between = len(few) < len(path) < len(many) and total(path, price) < (1 - 1e-12) * total(few, price)
+        if links == k or (chord and not between):
             path = path if links == k else _splice(few, many, k)
             if price <= 2 * total(path):
                 return path

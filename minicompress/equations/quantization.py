@@ -51,7 +51,8 @@ def assign(weights, centroids):
 def lloyd(weights, centroids, iterations):
     """(QU-11) Assign each weight to the nearest centroid, move each centroid to its cluster's mean, and so on.
 
-    Source: Lloyd 1982. An empty cluster's centroid stays where it is. Returns (centroids, codes) after each iteration, as a list.
+    An empty cluster's centroid stays where it is. Returns the list of (centroids, codes) after each iteration.
+    Source: Lloyd 1982.
 
     >>> lloyd([0, 1, 10], [0, 5, 10], 2)[-1]
     ([0.5, 5, 10.0], [0, 0, 2])
