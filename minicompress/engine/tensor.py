@@ -127,9 +127,9 @@ class Tensor:
                 if contribution.shape != parent.data.shape:
                     contribution = _unbroadcast(contribution, parent.data.shape)
                 if parent._origin is None:
-                    # a + b hands one array to both: leaves must not share .grad
-                    shared = np.may_share_memory(contribution, gradient)
-                    parent._accumulate(contribution.copy() if shared else contribution)
+                    # a + b hands one array to both, and a sum's is a view that repeats: a leaf's .grad is its own
+                    own = contribution.flags.writeable and not np.may_share_memory(contribution, gradient)
+                    parent._accumulate(contribution if own else contribution.copy())
                 else:
                     known = gradients.get(id(parent))  # a diamond: contributions add up, and never in place
                     gradients[id(parent)] = contribution if known is None else known + contribution
