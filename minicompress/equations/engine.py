@@ -17,17 +17,17 @@ def linear(x, weight, bias):
 
 
 def conv2d(x, weight, bias, stride=1, padding=0, groups=1):
-    """Cross-correlation; returns (y, multiplications), the latter counted where the image is, or its padding. (ME-3)
+    """Cross-correlation of images x with filters, the channels in groups, zeros around the image.
 
     y[n][f][i][j] = bias[f] + Σ_{c,p,q} weight[f][c][p][q] · x[n][group's first channel + c][s·i + p − P][s·j + q − P].
 
     >>> conv2d([[[[1.0, 2.0], [3.0, 4.0]]]], [[[[1.0, 0.0], [0.0, 10.0]]]], [0.5])
-    ([[[[41.5]]]], 4)
+    [[[[41.5]]]]
     """
     height, width, k = len(x[0][0]), len(x[0][0][0]), len(weight[0][0])
     filters_per_group, channels_per_group = len(weight) // groups, len(x[0]) // groups
     out_height, out_width = ((size + 2 * padding - k) // stride + 1 for size in (height, width))
-    y, multiplications = [], 0
+    y = []
     for image in x:
         maps = []
         for f in range(len(weight)):
@@ -43,12 +43,11 @@ def conv2d(x, weight, bias, stride=1, padding=0, groups=1):
                                 u, v = stride * i + p - padding, stride * j + q - padding
                                 inside = 0 <= u < height and 0 <= v < width
                                 total += weight[f][c][p][q] * (image[first + c][u][v] if inside else 0.0)
-                                multiplications += 1
                     row.append(total)
                 rows.append(row)
             maps.append(rows)
         y.append(maps)
-    return y, multiplications
+    return y
 
 
 def pool2d(x, kernel, stride, reduce):

@@ -83,7 +83,7 @@ def _softmax(a, axis=-1):
 def _conv(shape, weight, bias=True, images=None, **options):
     def reference(x, w, b=None):
         b = np.zeros(weight[0]) if b is None else b
-        return np.array(literal.conv2d(x.tolist(), w.tolist(), b.tolist(), **options)[0])
+        return np.array(literal.conv2d(x.tolist(), w.tolist(), b.tolist(), **options))
     label = ", ".join(f"{key}={value}" for key, value in options.items())
     inputs = (images or shape, weight) + ((weight[0],),) * bias
     return Case(f"conv2d {shape} {weight} {label}{'' if bias else ' without bias'}{' batch last' if images else ''}",
