@@ -63,7 +63,7 @@ def threshold_mask(w, threshold):
     """
     if not threshold >= 0:
         raise ValueError(f"threshold is {threshold}, expected at least 0")
-    return _checked(w) > threshold
+    return _checked(w) > np.float64(threshold)  # a plain float would be rounded to w's dtype first
 
 
 def std_mask(w, q):
