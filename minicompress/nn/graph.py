@@ -6,6 +6,7 @@ Sequential is ``["Sequential", ["fc1", […]], …]``, a name and a declaration 
 
 import inspect
 import math
+import reprlib
 
 from . import layers
 from .layers import Sequential
@@ -39,23 +40,23 @@ def build(description, depth=0):
     Raises ValueError for anything that is not such a declaration.
     """
     if not isinstance(description, list) or not description or not isinstance(description[0], str):
-        raise ValueError(f"expected a layer's declaration, got {str(description)[:80]!r}")
+        raise ValueError(f"expected a layer's declaration, got {reprlib.repr(description)}")
     if depth > MAX_DEPTH:
         raise ValueError(f"layers are nested deeper than {MAX_DEPTH}")
     name, *arguments = description
     if name not in LAYERS:
-        raise ValueError(f"unknown layer {name[:80]!r}, expected one of {sorted(LAYERS)}")
+        raise ValueError(f"unknown layer {reprlib.repr(name)}, expected one of {sorted(LAYERS)}")
+    if name == "Sequential":
+        children = {}
+        for pair in arguments:
+            if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str) or pair[0] in children:
+                raise ValueError(f"Sequential: expected a new name and a declaration, got {reprlib.repr(pair)}")
+            children[pair[0]] = build(pair[1], depth + 1)
+        return Sequential(children)
     try:
-        if name == "Sequential":
-            children = {}
-            for child, inner in arguments:
-                if not isinstance(child, str) or child in children:
-                    raise ValueError(f"a layer's name is {child!r}, expected a new string")
-                children[child] = build(inner, depth + 1)
-            return Sequential(children)
         for argument in arguments:
             if not isinstance(argument, bool | int | float) or not math.isfinite(argument):
-                raise ValueError(f"an argument is {str(argument)[:80]!r}, expected a finite number or a boolean")
+                raise ValueError(f"an argument is {reprlib.repr(argument)}, expected a finite number or a boolean")
         options = {"rng": None, "blank": True}
         return LAYERS[name](*arguments, **{key: options[key] for key in options if key in _signature(LAYERS[name])})
     except (TypeError, ValueError, OverflowError) as error:
