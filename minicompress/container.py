@@ -1,0 +1,293 @@
+"""One file for one network: what it is made of, and every array in its form. FORMAT.md has the layout, byte by byte.
+
+The file describes a *graph* of the library's own layers, so that a network that was cut or folded, and has no class to
+be named by, loads too. A model of a user's own class is stored by the names of its arrays, and loads into a model of
+that class. Nothing in a file is code, and nothing is believed: sizes are checked before memory is taken for them.
+"""
+
+import json
+import math
+import os
+import re
+import secrets
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate, zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from minicompress import coding, nn, pruning, quantization
+from minicompress.coding.bits import read_varint, varint
+from minicompress.forms import Dense, Sparse
+
+MAGIC = b"MCZ\x01"
+KINDS = ("payload", "codebooks", "code tables", "indices", "biases", "header")
+PROJECTIONS = (pruning, quantization)  # the chapters whose projections `nn.assign` finds for the forms in a file
+MOST_TEXT = 1 << 16  # bytes of the description
+DEEPEST = 100  # brackets within brackets in it
+TEXT_COST = 256  # bytes of memory per byte of the description, for the layers that are built from it
+OWN_COST = 1 << 16  # bytes of memory for this room's own small objects
+
+
+class ContainerError(ValueError):
+    """A file that is damaged, hostile, too large for ``max_bytes``, or does not fit the model it should go into."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a file is spent on.
+
+    ``size``: bytes of the file; ``sizes``: bytes per kind (`KINDS`), which sum to it; ``arrays``: per array its name,
+    shape, form and bytes, and the columns of Han's tables (`minicompress.coding.statistics`); ``description``: the
+    graph, or the names of the arrays.
+    """
+
+    size: int
+    sizes: dict
+    arrays: list
+    description: object
+
+
+def save(model, path):
+    """Write a model to ``path``, which must end in .mcz; returns the file's `Inspection`.
+
+    The same model gives the same bytes every time, and so does a model loaded from the file. The file appears whole or
+    not at all: it is written under another name in the same folder, then renamed.
+
+    Raises ValueError for another suffix, and for a model whose description is too long; TypeError for arrays of a form
+    that has no codec, and for buffers that are not float32 or float64.
+
+    >>> import tempfile
+    >>> from minicompress import models
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(models.mlp([4, 3], rng=np.random.default_rng(0)), folder + "/small.mcz").sizes["payload"]
+    48
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is a {type(model).__name__}, expected a Module")
+    path = Path(path)
+    if path.suffix != ".mcz":
+        raise ValueError(f"path is {str(path)!r}, expected the suffix .mcz")
+    text = _text(_description(model))
+    if len(text) > MOST_TEXT:
+        raise ValueError(f"the description of the model has {len(text)} bytes, expected at most {MOST_TEXT}")
+    forms = {name: parameter.form() for name, parameter in model.named_parameters(projections=False)}
+    for name, buffer in model.named_buffers():
+        if buffer.dtype not in (np.float32, np.float64):
+            raise TypeError(f"buffer {name!r} is {buffer.dtype}, expected float32 or float64")
+        forms[name] = Dense(buffer)
+    coded = [coding.encode(form) for form in forms.values()]
+    body = b"".join([varint(len(text)), text, *map(bytes, coded)])
+    head = varint(len(body))
+    data = MAGIC + zlib.crc32(MAGIC + head + body).to_bytes(4, "little") + head + body
+    _write(path, data)
+    return _inspection(len(data), json.loads(text), forms, coded)
+
+
+def load(path, *, into=None, max_bytes=2**30):
+    """Read a model: a new one from the graph in the file, or ``into`` a given model whose arrays have the same names.
+
+    ``max_bytes`` bounds the memory that loading may take, the file's own bytes included. A loaded model computes the
+    same values as the saved one, bit for bit, and keeps its projections, so that it can be trained on.
+
+    Raises ContainerError, and leaves ``into`` as it was, if the file is damaged or hostile, would take more than
+    ``max_bytes``, describes no graph while ``into`` is None, or differs from ``into``: then with the first difference.
+
+    >>> import tempfile
+    >>> from minicompress import models
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = save(models.mlp([4, 3], rng=np.random.default_rng(0)), folder + "/small.mcz")
+    ...     load(folder + "/small.mcz").fc1.weight.shape
+    (3, 4)
+    """
+    if not isinstance(into, nn.Module | None):
+        raise TypeError(f"into is a {type(into).__name__}, expected a Module or None")
+    reader, description = _open(path, max_bytes)
+    with _refusing(path):
+        own = nn.build(description) if isinstance(description, list) else None
+        if into is None and own is None:
+            raise ContainerError("the file holds a model of a class of its own: load it with into=model")
+        model, names = own if into is None else into, _names(description if own is None else own)
+        if names != _names(model):
+            raise ContainerError(_difference(names, _names(model)))
+        shapes = {name: array.shape for name, array in [*model.named_parameters(projections=False),
+                                                         *model.named_buffers()]}
+        forms = {name: _read(reader, name, shape) for name, shape in shapes.items()}
+        reader.finish()
+        _assign(model, forms, reader, blank=into is None)
+    return model
+
+
+def inspect(path, *, max_bytes=2**30):
+    """What the bytes of a file are spent on, an `Inspection`. Raises ContainerError, as `load` does.
+
+    >>> import tempfile
+    >>> from minicompress import models
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = save(models.mlp([4, 3], rng=np.random.default_rng(0)), folder + "/small.mcz")
+    ...     seen = inspect(folder + "/small.mcz")
+    >>> seen.size == sum(seen.sizes.values()), [array["name"] for array in seen.arrays]
+    (True, ['fc1.weight', 'fc1.bias'])
+    """
+    reader, description = _open(path, max_bytes)
+    with _refusing(path):
+        names = _names(nn.build(description) if isinstance(description, list) else description)
+        forms, coded = {}, []
+        for name in names[0] + names[1]:
+            before = len(reader.parts)
+            forms[name] = form = _read(reader, name)
+            parts = reader.parts[before:]
+            with reader.working(32 * math.prod(form.shape)):
+                coded.append(coding.Encoded(tuple(parts), coding.statistics(form, parts)))
+        reader.finish()
+    return _inspection(len(reader.data), description, forms, coded)
+
+
+def _description(model):
+    """The graph of a model of the library's layers, a list; for any other class the names of its arrays, a dict."""
+    try:
+        return nn.describe(model)
+    except TypeError:
+        parameters, buffers = _names(model)
+        return {"parameters": parameters, "buffers": buffers}
+
+
+def _names(model):
+    """The names of parameters and of buffers, in the order of the file."""
+    if isinstance(model, dict):
+        return model["parameters"], model["buffers"]
+    return [name for name, _ in model.named_parameters(projections=False)], [name for name, _ in model.named_buffers()]
+
+
+def _text(description):
+    return json.dumps(description, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _parse(text):
+    bare = re.sub(rb'"(?:[^"\\]|\\.?)*("|\Z)', b"", text, flags=re.DOTALL)
+    if max(accumulate((c in b"[{") - (c in b"]}") for c in bare), default=0) > DEEPEST:
+        raise ContainerError(f"the description nests deeper than {DEEPEST}")
+    description = json.loads(text.decode("ascii"))
+    if _text(description) != text:  # this also refuses NaN, names given twice and numbers that overflow
+        raise ContainerError("the description is not in its canonical form")
+    if not isinstance(description, list):
+        names = [*description["parameters"], *description["buffers"]]
+        if len(description) != 2 or len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
+            raise ContainerError("the description is neither a graph nor lists of names")
+    return description
+
+
+def _open(path, max_bytes):
+    """Check a file as a whole; returns a Reader behind the description, and the description."""
+    with open(path, "rb") as file, _refusing(path):
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise ContainerError(f"the file alone has {size} bytes, more than max_bytes = {max_bytes}")
+        data = file.read(size + 1)
+        if data[:4] != MAGIC:
+            raise ContainerError(f"it begins with {data[:4]!r}, expected {MAGIC!r}: not a file of this kind")
+        length, start = read_varint(data, 8)
+        if len(data) - start != length:
+            raise ContainerError(f"{len(data) - start} bytes follow the head, which promises {length}")
+        if zlib.crc32(memoryview(data)[8:], zlib.crc32(MAGIC)) != int.from_bytes(data[4:8], "little"):
+            raise ContainerError("the checksum is wrong: the file is damaged")
+        reader = coding.Reader(data, max_bytes - len(data))
+        reader.claim(OWN_COST)
+        reader.take("header", start)
+        text = reader.take("header", reader.number(2, MOST_TEXT, "length of the description"))
+        reader.claim(TEXT_COST * len(text))
+        return reader, _parse(text)
+
+
+@contextmanager
+def _refusing(path):
+    """Whatever goes wrong with the bytes of a file is a ContainerError."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
+        raise ContainerError(f"{path}: {error}") from error
+
+
+def _read(reader, name, shape=None):
+    try:
+        return coding.read(reader, shape)
+    except coding.CorruptDataError as error:
+        raise ContainerError(f"{name}: {error}") from None
+
+
+def _float(form):
+    """The dtype of a form's dense array, without building it."""
+    while isinstance(form, Sparse):
+        form = form.inner
+    return next(part.dtype for part in vars(form).values() if getattr(part, "dtype", np.dtype(int)).kind == "f")
+
+
+def _assign(model, forms, reader, blank):
+    """Put every form into the model, or none: whatever fails, the model is then as it was."""
+    parameters, buffers = dict(model.named_parameters(projections=False)), dict(model.named_buffers())
+    modules, arrays = dict(model.named_modules()), parameters | buffers
+    before = [(p, p.data, p.grad, p.projections) for p in parameters.values()]
+
+    def set_buffer(name, array):  # by its own module: searching the whole model for each would take quadratic time
+        path, _, own = name.rpartition(".")
+        modules[path].set_buffer(own, array)
+
+    try:
+        for name, form in forms.items():
+            dtype, known = _float(form), arrays[name]
+            size = math.prod(form.shape) * dtype.itemsize
+            reader.claim(2 * size)
+            if blank and name in parameters:
+                known.data = np.broadcast_to(dtype.type(0), form.shape)
+            if known.dtype != dtype:
+                raise ContainerError(f"{name} is {dtype} in the file and {known.dtype} in the model")
+            with reader.working(3 * size):
+                if name in parameters:
+                    nn.assign(known, form)
+                else:
+                    set_buffer(name, form.dense())
+    except BaseException:
+        for parameter, *state in before:
+            parameter.data, parameter.grad, parameter.projections = state
+        for name, buffer in buffers.items():
+            set_buffer(name, buffer)
+        raise
+
+
+def _difference(stored, given):
+    """The first difference between the names of arrays in a file and in a model."""
+    for what, ours, theirs in zip(("parameter", "buffer"), stored, given, strict=True):
+        for i, (a, b) in enumerate(zip_longest(ours, theirs)):
+            if a != b:
+                file, model = (f"{x!r}" if x is not None else "missing" for x in (a, b))
+                return f"{what} {i} is {file} in the file and {model} in the model"
+
+
+def _write(path, data):
+    """Replace the file at ``path`` at once, or leave it as it was."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _inspection(size, description, forms, coded):
+    sizes, arrays = dict.fromkeys(KINDS, 0), []
+    for (name, form), encoded in zip(forms.items(), coded, strict=True):
+        for kind, count in encoded.sizes().items():
+            sizes["biases" if name.split(".")[-1] == "bias" else kind] += count
+        arrays.append({"name": name, "shape": list(form.shape), "form": _kind(form), "bytes": len(encoded)}
+                      | encoded.stats)
+    sizes["header"] += size - sum(map(len, coded))
+    return Inspection(size, sizes, arrays, description)
+
+
+def _kind(form):
+    return f"Sparse({_kind(form.inner)})" if isinstance(form, Sparse) else type(form).__name__
