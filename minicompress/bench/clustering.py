@@ -1,0 +1,82 @@
+"""One-dimensional k-means beside the packages kmeans1d (exact, C++) and scikit-learn (Lloyd's), on the same weights."""
+
+import statistics
+import time
+from importlib.util import find_spec
+
+import numpy as np
+
+from minicompress.clustering import kmeans, optimal
+
+WEIGHTS, CLUSTERS = 24_000, 64
+ITERATIONS = 1000  # enough for either side to reach a fixed point
+
+
+def run(*, seed=0, repeats=9, threads=(1, 2)):
+    """Median seconds and squared errors of ours and the peer's, and the ratio of the times, peer / ours.
+
+    24 000 Gaussian float32 weights, 64 clusters, both sides in one process, taking turns after one turn of warming up;
+    ``threads`` bounds the peer's OpenMP and BLAS, ours and kmeans1d have one thread anyway. Each result is one of
+
+    - "optimal": `optimal` beside kmeans1d, which is given its list of floats ready-made;
+    - "kmeans": `kmeans` beside KMeans, both from the same evenly spaced centroids to a fixed point (tol=0);
+    - "kmeans, peer stops early": the same with scikit-learn's default tolerance and number of iterations.
+
+    Raises ModuleNotFoundError, naming the extra, if a peer is not installed.
+    """
+    missing = [package for package in ("kmeans1d", "sklearn") if find_spec(package) is None]
+    if missing:
+        raise ModuleNotFoundError(f"the clustering benchmark compares with {' and '.join(missing)}: "
+                                  "pip install minicompress[bench]")
+    from threadpoolctl import threadpool_limits
+
+    w = np.random.default_rng(seed).standard_normal(WEIGHTS).astype(np.float32)
+    results = []
+    for count in threads:
+        with threadpool_limits(count):
+            for name, (ours, peer, peer_name) in _comparisons(w, CLUSTERS).items():
+                measured = _compare(w, ours, peer, repeats)
+                results.append({"comparison": name, "peer": peer_name, "threads": count} | measured)
+    return {"benchmark": "clustering", "seed": seed, "repeats": repeats, "weights": WEIGHTS, "clusters": CLUSTERS,
+            "results": results}
+
+
+def _comparisons(w, k):
+    """{name: (ours, peer, the peer's name)}: functions without arguments that return (centroids, codes)."""
+    import kmeans1d
+    from sklearn.cluster import KMeans
+
+    values, column, start = w.tolist(), w[:, None], np.linspace(w.min(), w.max(), k, dtype=np.float32)[:, None]
+
+    def exact():
+        clusters, centroids = kmeans1d.cluster(values, k)
+        return centroids, clusters
+
+    def lloyd(**options):
+        model = KMeans(k, init=start, n_init=1, algorithm="lloyd", **options).fit(column)
+        return model.cluster_centers_.ravel(), model.labels_
+
+    def ours():
+        return kmeans(w, k, init="linear", max_iter=ITERATIONS)
+
+    return {"optimal": (lambda: optimal(w, k), exact, "kmeans1d"),
+            "kmeans": (ours, lambda: lloyd(tol=0, max_iter=ITERATIONS), "scikit-learn"),
+            "kmeans, peer stops early": (ours, lloyd, "scikit-learn")}
+
+
+def _compare(w, ours, peer, repeats):
+    errors = [_error(w, *side()) for side in (ours, peer)]
+    seconds = [[], []]
+    for _ in range(repeats):
+        for side, log in zip((ours, peer), seconds, strict=True):
+            begin = time.perf_counter()
+            side()
+            log.append(time.perf_counter() - begin)
+    medians = [statistics.median(log) for log in seconds]
+    return {"ours_seconds": medians[0], "peer_seconds": medians[1], "ratio": medians[1] / medians[0],
+            "ours_error": errors[0], "peer_error": errors[1]}
+
+
+def _error(w, centroids, codes):
+    """Σ (w - centroid)², in float64."""
+    return float(np.square(w - np.asarray(centroids, np.float64)[np.asarray(codes)]).sum())
