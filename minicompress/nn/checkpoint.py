@@ -43,14 +43,14 @@ class Run:
     def state(self):
         """A copy of everything learned, in parts."""
         return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-                "others": {i: p.data.copy() for i, p in self.others.items()}}
+                "others": {i: np.array(p.data) for i, p in self.others.items()}}
 
     def load(self, state):
         """Take back what `state` gave."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         for i, p in self.others.items():
-            p.data = np.array(state["others"][i], order="K")
+            p.data = np.array(state["others"][i])  # in its memory order, on which the last bits depend
 
     def consider(self, best_from):
         """Keep the present weights if the last epoch was the best so far."""
@@ -79,8 +79,8 @@ class Run:
     def restore(self, path):
         """Take everything from a file; ValueError for one of another run, or none of `save`."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
             notes = json.loads(arrays.pop("notes").tobytes())
         except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
             raise ValueError(f"{path} is no checkpoint of fit: {error}") from None

@@ -107,13 +107,16 @@ def _check(model, optimizer, schedules, epochs, batch_size, validation, rng):
 
 def _generators(*callables):
     """The generators that callables hold or functions refer to, by name: a checkpoint must hold their states too."""
-    found = {}
-    for i, call in enumerate(callables):
+    found, queue = {}, list(callables)
+    for call in queue:  # grows by the functions that a function encloses
         held = getattr(getattr(call, "__self__", call), "__dict__", {})
         if inspect.isfunction(call):
             scope = inspect.getclosurevars(call)
             held = scope.globals | scope.nonlocals
-        found |= {f"{i}.{name}": value for name, value in held.items() if isinstance(value, np.random.Generator)}
+            queue += [value for value in scope.nonlocals.values() if inspect.isfunction(value) and value not in queue]
+        for name, value in held.items():
+            if isinstance(value, np.random.Generator) and not any(value is other for other in found.values()):
+                found[f"{name} {len(found)}"] = value
     return found
 
 

@@ -1,0 +1,185 @@
+"""A run that is killed at any moment and resumed ends with the same bits as one that never was."""
+
+import functools
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minicompress import nn
+from minicompress.nn import optim
+
+from .runs import BATCH, EPOCHS, NAMES, Run
+
+STEPS = EPOCHS * 96 // BATCH
+every_run = pytest.mark.parametrize("name", NAMES)
+
+
+class Killed(BaseException):
+    """Nobody catches it: what was in memory is gone."""
+
+
+def raising(call, at, error):
+    """``call``, except that its ``at``-th call (from 0) raises."""
+    counter = iter(range(10**9))
+
+    def wrapped(*args, **kwargs):
+        if next(counter) == at:
+            raise error
+        return call(*args, **kwargs)
+    return wrapped
+
+
+@functools.cache
+def uninterrupted(name):
+    run = Run(name)
+    return run.digest(run.fit())
+
+
+@every_run
+def test_the_same_seed_gives_the_same_bits_and_a_checkpoint_changes_none(name, tmp_path):
+    run = Run(name)
+    assert run.digest(run.fit(checkpoint=tmp_path / "run")) == uninterrupted(name)
+
+
+@every_run
+@pytest.mark.parametrize("step", range(0, STEPS, 2))
+def test_killed_in_a_step(name, step, tmp_path):
+    killed = Run(name)
+    killed.objective = raising(killed.objective, step, Killed)
+    with pytest.raises(Killed):
+        killed.fit(checkpoint=tmp_path / "run")
+    resumed = Run(name)
+    assert resumed.digest(resumed.fit(checkpoint=tmp_path / "run", resume=True)) == uninterrupted(name)
+
+
+@pytest.mark.parametrize("function", ["replace", "fsync"])
+@pytest.mark.parametrize("save", range(EPOCHS + 1))
+def test_killed_while_a_checkpoint_is_written(save, function, tmp_path, monkeypatch):
+    killed = Run("momentum")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(os, function, raising(getattr(os, function), save, Killed))
+        killed.fit(checkpoint=tmp_path / "run")
+    resumed = Run("momentum")
+    assert resumed.digest(resumed.fit(checkpoint=tmp_path / "run", resume=True)) == uninterrupted("momentum")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@every_run
+@pytest.mark.parametrize("step", [1, STEPS - 1])
+def test_interrupted_and_resumed_with_the_very_same_objects(name, step, tmp_path):
+    run = Run(name)
+    objective, run.objective = run.objective, raising(run.objective, step, KeyboardInterrupt)
+    history = run.fit(checkpoint=tmp_path / "run")
+    assert history.interrupted and len(history.loss) == step // (STEPS // EPOCHS)
+    run.objective = objective
+    history = run.fit(checkpoint=tmp_path / "run", resume=True)
+    assert not history.interrupted and run.digest(history) == uninterrupted(name)
+
+
+@every_run
+def test_a_run_that_was_complete_is_not_repeated(name, tmp_path):
+    run = Run(name)
+    run.fit(checkpoint=tmp_path / "run")
+    again = Run(name)
+    again.objective = raising(again.objective, 0, AssertionError("trained again"))
+    assert again.digest(again.fit(checkpoint=tmp_path / "run", resume=True)) == uninterrupted(name)
+
+
+def test_killed_many_times(tmp_path):
+    rounds = 0
+    while True:
+        run, rounds = Run("gradual_pruning"), rounds + 1
+        run.objective = raising(run.objective, 4, Killed)  # one epoch and a bit
+        try:
+            history = run.fit(checkpoint=tmp_path / "run", resume=True)
+            break
+        except Killed:
+            continue
+    assert rounds == EPOCHS and run.digest(history) == uninterrupted("gradual_pruning")
+
+
+def test_without_resume_a_run_starts_afresh_also_when_killed_in_its_first_epoch(tmp_path):
+    """What an earlier run left in the file must not be taken for this one's."""
+    earlier = Run("momentum")
+    earlier.rng = np.random.default_rng(99)
+    earlier.fit(checkpoint=tmp_path / "run")
+    killed = Run("momentum")
+    killed.objective = raising(killed.objective, 1, Killed)
+    with pytest.raises(Killed):
+        killed.fit(checkpoint=tmp_path / "run")
+    resumed = Run("momentum")
+    assert resumed.digest(resumed.fit(checkpoint=tmp_path / "run", resume=True)) == uninterrupted("momentum")
+
+
+def test_resume_without_a_checkpoint_is_a_beginning(tmp_path):
+    run = Run("momentum")
+    assert run.digest(run.fit(checkpoint=tmp_path / "deep" / "down" / "run", resume=True)) == uninterrupted("momentum")
+
+
+def changed(**attributes):
+    run = Run("momentum")
+    for name, value in attributes.items():
+        setattr(run, name, value)
+    return run
+
+
+def other_optimizer():
+    run = Run("momentum")
+    run.optimizer = optim.Adam(run.model.parameters())
+    return changed(optimizer=run.optimizer, model=run.model, schedule=())
+
+
+def other_model():
+    run = Run("momentum")
+    rng = np.random.default_rng(0)
+    run.model = nn.Sequential(nn.Flatten(), nn.Linear(64, 20, rng=rng), nn.BatchNorm1d(20), nn.Linear(20, 20, rng=rng),
+                              nn.Linear(20, 10, rng=rng), nn.Dropout(0.5, rng=rng))
+    run.optimizer = optim.SGD(run.model.parameters(), lr=0.1, momentum=0.9)
+    run.schedule = ()
+    return run
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: changed(epochs=5), "'epochs': 4.*'epochs': 5"), (lambda: changed(batch_size=16), "'batch_size': 32"),
+    (other_optimizer, "'optimizer': 'SGD'.*'optimizer': 'Adam'"), (other_model, "checkpoint of"),
+])
+def test_the_checkpoint_of_another_run_is_refused(make, message, tmp_path):
+    Run("momentum").fit(checkpoint=tmp_path / "run")
+    run = make()
+    with pytest.raises(ValueError, match=message):
+        run.fit(checkpoint=tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 torn"])
+def test_a_file_that_is_no_checkpoint_is_refused(content, tmp_path):
+    (tmp_path / "run").write_bytes(content)
+    with pytest.raises(ValueError, match="no checkpoint"):
+        Run("momentum").fit(checkpoint=tmp_path / "run", resume=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["momentum", "gradual_pruning", "clustering"])
+def test_killed_for_real_at_random_moments(name, tmp_path):
+    checkpoint, digest, epochs = tmp_path / "run", tmp_path / "digest", 25
+    whole = Run(name, epochs)
+    expected = whole.digest(whole.fit())
+    moments, kills = random.Random(4), 0
+    for _ in range(40):
+        child = subprocess.Popen([sys.executable, "-m", "tests.nn.runs", name, checkpoint, digest, "0.02", str(epochs)],
+                                 cwd=Path(__file__).parents[2])
+        try:
+            child.wait(moments.uniform(0.3, 2.0) if kills < 8 else None)
+            break
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            kills += 1
+            time.sleep(0.01)
+    assert child.returncode == 0 and kills >= 3
+    assert digest.read_text() == expected

@@ -1,0 +1,327 @@
+"""fit: it learns, it keeps the best, it stops when it must, and it says what is wrong with its arguments."""
+
+import numpy as np
+import pytest
+
+from minicompress import data, models, nn
+from minicompress.engine import Tensor
+from minicompress.nn import optim
+
+SIZE = 60
+
+
+def blobs(seed=0, n=SIZE, classes=3):
+    """Classes that a line can tell apart."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, classes, n)
+    return (3 * np.eye(classes, 4)[y] + 0.3 * rng.standard_normal((n, 4))).astype(np.float32), y
+
+
+def mlp(seed=0):
+    return models.mlp([4, 8, 3], rng=np.random.default_rng(seed))
+
+
+def fit(model, examples=None, **options):
+    options = {"epochs": 3, "batch_size": 16, "rng": np.random.default_rng(0)} | options
+    return nn.fit(model, blobs() if examples is None else examples, **options)
+
+
+def bits(model):
+    return {name: array.tobytes() for name, array in model.state_dict().items()}
+
+
+def test_it_learns():
+    model = mlp()
+    history = fit(model, epochs=15)
+    assert len(history.loss) == len(history.error) == len(history.seconds) == 15
+    assert history.loss[-1] < 0.1 * history.loss[0] and nn.evaluate(model, blobs(1)).error == 0.0
+    assert history.validation_loss == history.validation_error == [None] * 15
+    assert history.best_epoch is None and not history.interrupted
+
+
+def test_the_same_seed_gives_the_same_bits():
+    results = []
+    for seed in (5, 5, 6):
+        model = mlp()
+        results.append((bits(model), fit(model, rng=np.random.default_rng(seed)).loss, bits(model)))
+    assert results[0] == results[1] and results[0][0] == results[2][0]
+    assert results[0][1] != results[2][1] and results[0][2] != results[2][2]
+
+
+def test_loss_and_error_are_means_over_the_examples_not_over_the_batches():
+    examples, seen = blobs(n=7), []
+
+    def objective(model, batch):
+        logits = model(Tensor(batch.x))
+        loss = nn.functional.cross_entropy(logits, batch.y)
+        seen.append((loss.item(), np.mean(logits.numpy().argmax(axis=1) != batch.y), len(batch.y)))
+        return loss
+
+    history = fit(mlp(), examples, objective=objective, epochs=1, batch_size=4)
+    assert [n for _, _, n in seen] == [4, 3]
+    np.testing.assert_allclose(history.loss, [sum(loss * n for loss, _, n in seen) / 7], rtol=1e-12)
+    np.testing.assert_allclose(history.error, [sum(error * n for _, error, n in seen) / 7], rtol=1e-12)
+
+
+def test_data_come_as_a_dataset_a_split_a_pair_or_images_alone():
+    digits = data.load("digits", validation=0.1, rng=np.random.default_rng(0))
+    model = models.mlp([64, 10], rng=np.random.default_rng(0))
+    history = fit(model, digits, epochs=2)
+    assert None not in history.validation_error and history.best_epoch is not None
+    assert fit(model, digits.train, epochs=1).validation_error == [None]
+    assert fit(model, (digits.train.images, digits.train.labels), epochs=1).validation_error == [None]
+    unlabelled = fit(model, digits.train.images, epochs=1, objective=lambda m, batch: (m(Tensor(batch.x))**2).mean())
+    assert unlabelled.error == [None]
+
+
+def test_a_given_validation_split_goes_before_the_datasets_own():
+    digits = data.load("digits", validation=0.1, rng=np.random.default_rng(0))
+    model = models.mlp([64, 10], rng=np.random.default_rng(0))
+    one = data.Split(digits.train.images[:1], digits.train.labels[:1], digits.scale)
+    assert set(fit(model, digits, validation=one).validation_error) <= {0.0, 1.0}
+
+
+def test_a_batch_carries_indices_by_which_a_teachers_outputs_are_found():
+    x, y = blobs()
+    teacher = np.eye(3, dtype=np.float32)[y]  # computed once for the whole split
+    seen = []
+
+    def objective(model, batch):
+        assert batch.y is None
+        np.testing.assert_array_equal(batch.x, x[batch.indices])
+        seen.append(batch.indices)
+        return nn.functional.cross_entropy(model(Tensor(batch.x)), teacher[batch.indices])
+
+    model = mlp()
+    history = fit(model, x, objective=objective, epochs=20)
+    for epoch in range(20):
+        assert sorted(np.concatenate(seen[4 * epoch:4 * epoch + 4])) == list(range(SIZE))
+    assert nn.evaluate(model, (x, y)).error == 0.0 and history.error == [None] * 20
+
+
+def ruining(model, epoch, optimizer):
+    """A schedule that turns the weights' signs at the start of an epoch, and lets nothing be learned from then on."""
+    def schedule(step, steps_per_epoch):
+        optimizer.lr = 0.05 if step < (epoch - 1) * steps_per_epoch else 0.0
+        if step == epoch * steps_per_epoch:
+            for p in model.parameters():
+                p.data *= -1
+    return schedule
+
+
+def test_the_best_weights_on_validation_are_kept():
+    model, states = mlp(), []
+    optimizer = optim.SGD(model.parameters(), lr=0.05)
+
+    def note(step, steps_per_epoch):
+        if step % steps_per_epoch == 0:
+            states.append(bits(model))
+
+    history = fit(model, validation=blobs(1), optimizer=optimizer, epochs=8,
+                  schedule=[note, ruining(model, 6, optimizer)])
+    assert history.validation_error[6] > history.validation_error[5] == history.validation_error[4]
+    assert history.best_epoch == 5  # of equals the latest
+    assert bits(model) == states[5] != states[7]
+
+
+def test_among_equal_errors_the_least_loss_is_best():
+    losses = []
+    model = mlp()
+    history = fit(model, validation=blobs(1), epochs=12)
+    losses = [loss for loss, error in zip(history.validation_loss, history.validation_error, strict=True)
+              if error == min(history.validation_error)]
+    assert history.validation_loss[history.best_epoch] == min(losses) and len(losses) > 1
+
+
+def test_best_from_passes_over_earlier_epochs():
+    model = mlp()
+    optimizer = optim.SGD(model.parameters(), lr=0.05)
+    history = fit(model, validation=blobs(1), optimizer=optimizer, schedule=ruining(model, 6, optimizer), epochs=8,
+                  best_from=6)
+    assert history.best_epoch == 7 and history.validation_error[5] < history.validation_error[7]
+    assert fit(mlp(), validation=blobs(1), best_from=9).best_epoch is None
+
+
+def test_validation_chooses_in_evaluation_and_learns_nothing():
+    model = nn.Sequential(nn.Linear(4, 8, rng=np.random.default_rng(0)), nn.BatchNorm1d(8),
+                          nn.Dropout(0.9, rng=np.random.default_rng(1)), nn.Linear(8, 3, rng=np.random.default_rng(2)))
+    history = fit(model, validation=blobs(1))
+    np.testing.assert_allclose(history.validation_error[history.best_epoch], nn.evaluate(model, blobs(1)).error)
+    assert model.training
+
+
+def test_schedules_run_before_every_step_with_its_number():
+    calls = []
+    fit(mlp(), schedule=[lambda step, per_epoch: calls.append(("a", step, per_epoch)),
+                         lambda step, per_epoch: calls.append(("b", step, per_epoch))], epochs=2)
+    assert calls == [(name, step, 4) for step in range(8) for name in "ab"]
+    fit(mlp(), schedule=None, epochs=1)
+
+
+def test_augmentation_reaches_training_only():
+    digits = data.load("digits", validation=0.1, rng=np.random.default_rng(0))
+    model, shapes = models.mlp([64, 10], rng=np.random.default_rng(0)), []
+
+    def augment(images, rng):
+        shapes.append(images.shape)
+        return np.zeros_like(images)
+
+    fit(model, digits, augment=augment, epochs=1, batch_size=500)
+    assert [shape[0] for shape in shapes] == [500, 500, 294]
+
+
+@pytest.mark.parametrize("step", [0, 5])
+def test_an_interrupt_returns_what_there_is(step):
+    model, count = mlp(), iter(range(100))
+
+    def objective(model, batch):
+        if next(count) == step:
+            raise KeyboardInterrupt
+        return nn.cross_entropy(model, batch)
+
+    history = fit(model, objective=objective)
+    assert history.interrupted and len(history.loss) == step // 4
+    assert nn.fit(mlp(), blobs(), epochs=1, rng=np.random.default_rng(0)).interrupted is False
+
+
+def test_an_interrupt_keeps_the_best_weights():
+    model, count, states = mlp(), iter(range(100)), []
+
+    def objective(model, batch):
+        if (step := next(count)) == 6:
+            raise KeyboardInterrupt
+        if step == 4:
+            states.append(bits(model))
+        return nn.cross_entropy(model, batch)
+
+    history = fit(model, objective=objective, validation=blobs(1))
+    assert history.interrupted and history.best_epoch == 0 and bits(model) == states[0]
+
+
+@pytest.mark.parametrize(("rate", "at_step", "good_epoch", "validation"), [
+    (rate, *case, validation)
+    for rate in (1e45, 1e30)  # the weights overflow; they do not, but what they give does
+    for case in ((0, 0), (2, 0),  # in the first epoch: back to the beginning
+                 (3, 0),  # in the last step of the first: its weights are not good, though every loss was finite
+                 (4, 1), (6, 1), (7, 1), (11, 2))
+    for validation in (None, blobs(1))
+    if (rate, case, validation) != (1e30, (11, 2), None)  # no loss is ever computed with these
+], ids=lambda value: "" if isinstance(value, tuple) else str(value))
+def test_a_loss_that_is_not_finite_stops_with_the_last_good_state(rate, at_step, good_epoch, validation):
+    model, states = mlp(), []
+    optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+
+    def state():
+        return bits(model), {name: np.asarray(value).tobytes() for name, value in optimizer.state_dict().items()}
+
+    def schedule(step, steps_per_epoch):
+        if step % steps_per_epoch == 0:
+            optimizer.lr = 0.05
+            states.append(state())
+        optimizer.lr = rate if step == at_step else 0.05
+
+    with pytest.raises(FloatingPointError, match=r"not finite .*learning rate"):
+        fit(model, optimizer=optimizer, schedule=schedule, validation=validation, epochs=3)
+    assert state() == states[good_epoch]
+    assert np.isfinite(nn.evaluate(model, blobs()).error) and fit(model, epochs=1).loss[0] < 10
+
+
+def test_weights_that_are_finite_but_give_no_finite_loss_are_not_good():
+    model, states = mlp(), []
+    optimizer = optim.SGD(model.parameters(), lr=0.05)
+
+    def schedule(step, steps_per_epoch):
+        if step == 0:
+            states.append(bits(model))
+        if step == 4:
+            states.append(bits(model))
+            assert all(np.isfinite(p.data).all() for p in model.parameters())
+
+    def objective(model, batch):
+        if len(states) == 2:
+            return model(Tensor(batch.x)).sum() * np.inf
+        return nn.cross_entropy(model, batch)
+
+    with pytest.raises(FloatingPointError, match=r"loss in epoch 1, step 0"):
+        fit(model, optimizer=optimizer, schedule=schedule, objective=objective)
+    assert bits(model) == states[0]
+
+
+def test_a_nan_loss_of_an_objective_stops_too():
+    with pytest.raises(FloatingPointError, match=r"loss in epoch 0, step 0, is not finite \(nan\)"):
+        fit(mlp(), objective=lambda model, batch: model(Tensor(batch.x)).sum() * float("nan"))
+
+
+def test_images_that_are_not_finite_are_refused_before_training():
+    x, y = blobs()
+    x[3, 1] = np.inf
+    with pytest.raises(ValueError, match=r"inf at \(3, 1\)"):
+        fit(mlp(), (x, y))
+
+
+def other_parameters():
+    return optim.SGD(mlp(1).parameters(), lr=0.1)
+
+
+@pytest.mark.parametrize(("options", "error", "message"), [
+    ({"epochs": 0}, ValueError, "epochs is 0"), ({"epochs": 1.5}, ValueError, "epochs is 1.5"),
+    ({"epochs": True}, ValueError, "epochs is True"),
+    ({"batch_size": 0}, ValueError, "batch_size is 0"), ({"batch_size": 2.5}, ValueError, "batch_size is 2.5"),
+    ({"rng": None}, TypeError, "rng is None"), ({"rng": 0}, TypeError, "rng is 0"),
+    ({"optimizer": other_parameters()}, ValueError, "none of the model's parameters"),
+    ({"schedule": optim.StepLR(other_parameters(), 1)}, ValueError, "StepLR changes another optimizer"),
+    ({"validation": blobs()[0]}, ValueError, "validation split has no labels"),
+    ({"validation": 0.1}, TypeError, "data is float"),
+    ({"objective": lambda model, batch: 1.0}, TypeError, "objective gave a float"),
+    ({"objective": lambda model, batch: model(Tensor(batch.x))}, ValueError, r"single element, got shape \(16, 3\)"),
+    ({"objective": lambda model, batch: nn.cross_entropy(model, batch).detach()}, RuntimeError, "no gradient"),
+    ({"examples": blobs()[0]}, ValueError, "no labels.*another objective"),
+    ({"examples": (blobs()[0], blobs(n=59)[1])}, ValueError, "60 images but 59 labels"),
+    ({"examples": (blobs()[0][:, :3], blobs()[1])}, ValueError, r"\(16, 3\), \(8, 4\)"),
+    ({"examples": "digits"}, TypeError, "data is str"),
+])
+def test_what_cannot_be_trained_on_is_refused(options, error, message):
+    model = mlp()
+    before = bits(model)
+    with pytest.raises(error, match=message):
+        fit(model, **options)
+    assert bits(model) == before
+
+
+def test_labels_beyond_the_models_classes_are_refused():
+    with pytest.raises(ValueError, match="span 0 to 3, expected 0 to 2"):
+        fit(mlp(), blobs(classes=4))
+
+
+def test_a_model_without_parameters_is_refused():
+    with pytest.raises(ValueError, match="0 parameters"):
+        fit(nn.Sequential(nn.Flatten()))
+
+
+def test_the_bar_is_on_stderr_and_can_be_switched_off(capsys):
+    fit(mlp(), progress=True)
+    out, err = capsys.readouterr()
+    assert out == "" and "12/12" in err and "loss" in err
+    fit(mlp(), progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_predict_is_the_model_in_evaluation_batch_by_batch():
+    model, (x, _) = mlp(), blobs()
+    logits = nn.predict(model, x, batch_size=7)
+    assert logits.shape == (SIZE, 3) and logits.dtype == np.float32 and model.training
+    np.testing.assert_allclose(logits, model(Tensor(x)).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_fit_trains_the_centroids_of_shared_weights():
+    from minicompress.quantization import WeightClustering
+    model = mlp()
+    fit(model)
+    for p in model.parameters():
+        nn.project(p, WeightClustering(4))
+    before = fit(model, epochs=1, optimizer=optim.SGD(model.parameters(), lr=0.0)).loss[0]
+    codes = model.fc1.weight.projections[0].codes_.copy()
+    history = fit(model, epochs=20, optimizer=optim.Adam(model.parameters(), lr=0.01))
+    assert history.loss[-1] < 0.5 * before
+    assert len(np.unique(model.fc1.weight.effective().numpy())) <= 4
+    np.testing.assert_array_equal(model.fc1.weight.projections[0].codes_, codes)
