@@ -34,6 +34,8 @@ class Mask(Projection):
         return self
 
     def __call__(self, latent):
+        if self.mask_ is None:
+            raise ValueError("this mask is not fitted: put it on a parameter by nn.project")
         return select(self.mask_, latent, 0.0)
 
     def set(self, mask, w):
@@ -55,7 +57,7 @@ class Mask(Projection):
 
 
 class MagnitudePruning(Mask):
-    """Prune the share ``sparsity`` of the weights, those of least magnitude (PR-2).
+    """Prune the share ``sparsity`` of the weights, those of least magnitude (PR-2); under a mask, of its survivors.
 
     >>> from minicompress.nn import Parameter, project
     >>> project(Parameter([1.0, -3.0, 2.0, 0.5]), MagnitudePruning(0.5)).effective().numpy()
@@ -67,7 +69,10 @@ class MagnitudePruning(Mask):
         self.sparsity = sparsity
 
     def fit(self, w, where=None):
-        self.set(magnitude_mask(w, self.sparsity), w)
+        alive = np.ones(w.shape, bool) if where is None else where
+        mask = np.zeros(w.shape, bool)
+        mask[alive] = magnitude_mask(w[alive], self.sparsity)
+        self.set(mask, w)
         return self
 
     @classmethod
