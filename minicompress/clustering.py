@@ -116,7 +116,7 @@ def _checked(w, k):
         raise TypeError(f"k is {k!r}, expected an integer")
     if not 1 <= k <= 65536:
         raise ValueError(f"k is {k}, expected 1 to 65536")
-    return w, int(k)
+    return w + w.dtype.type(0), int(k)  # −0.0 becomes 0.0: equal numbers are one value, whichever comes first
 
 
 def _distinct(w):
