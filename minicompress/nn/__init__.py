@@ -16,6 +16,7 @@ from .layers import (
     ReLU,
     Sequential,
 )
+from .metrics import Measures
 from .module import Module, evaluating, observe
 from .parameter import Parameter
 from .projection import Projection, assign, project
@@ -23,6 +24,7 @@ from .train import cross_entropy, evaluate, fit, predict
 
 __all__ = [
     "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "History", "ImageInput", "Linear",
-    "MaxPool2d", "Module", "Parameter", "Projection", "ReLU", "Sequential", "assign", "build", "cross_entropy",
-    "describe", "evaluate", "evaluating", "fit", "functional", "observe", "optim", "predict", "project",
+    "MaxPool2d", "Measures", "Module", "Parameter", "Projection", "ReLU", "Sequential", "assign", "build",
+    "cross_entropy", "describe", "evaluate", "evaluating", "fit", "functional", "observe", "optim", "predict",
+    "project",
 ]

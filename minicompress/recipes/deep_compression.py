@@ -59,6 +59,8 @@ def deep_compression(model, dataset, plan, folder, *, resume=False, progress=Non
     """
     folder, stages, begin = Path(folder), [], time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
+    for name in () if resume else ("share", "prune", "train"):  # what an earlier run left is not to be resumed
+        (folder / f"{name}.checkpoint").unlink(missing_ok=True)
     augment = data.Jitter(plan.jitter) if plan.jitter else None
 
     def train(name, optimizer, epochs, schedules=(), best_from=0):

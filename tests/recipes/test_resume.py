@@ -1,0 +1,99 @@
+"""The whole recipe, killed in any stage and resumed, ends with the same files as one that never was."""
+
+import functools
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minicompress import data, models, nn
+from minicompress.recipes.deep_compression import Plan, deep_compression
+
+PLAN = Plan(train_epochs=2, prune_epochs=3, share_epochs=2, sparsity=0.7, clusters=4, bias_clusters=2, jitter=1)
+FILES = ["dense.mcz", "pruned.mcz", "compressed.mcz"]
+
+
+class Killed(BaseException):
+    """Nobody catches it: what was in memory is gone."""
+
+
+def run(folder, seed=0, plan=PLAN, **options):
+    rng = np.random.default_rng(seed)
+    dataset = data.load("digits", validation=300, rng=rng)
+    return deep_compression(models.mlp([64, 20, 10], rng=rng), dataset, plan, folder, rng=rng, **options)
+
+
+def contents(folder):
+    return {name: (Path(folder) / name).read_bytes() for name in FILES}
+
+
+@functools.cache
+def uninterrupted(seed=0):
+    with tempfile.TemporaryDirectory() as folder:
+        stages = run(folder, seed)
+        return contents(folder), [(stage.name, stage.error, stage.bytes, stage.ratio) for stage in stages]
+
+
+def kill(monkeypatch, at):
+    """Let the ``at``-th forward pass of a whole model, from 0, be the last."""
+    calls, forward = iter(range(10**9)), nn.Sequential.forward
+
+    def dying(self, x):
+        if next(calls) == at:
+            raise Killed
+        return forward(self, x)
+    monkeypatch.setattr(nn.Sequential, "forward", dying)
+
+
+def test_the_same_seed_gives_the_same_files(tmp_path):
+    run(tmp_path)
+    assert contents(tmp_path) == uninterrupted()[0] != uninterrupted(1)[0]
+
+
+@pytest.mark.parametrize("moment", [3, 14, 25, 33, 52, 64, 72, 81])
+def test_killed_and_resumed(moment, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill(patch, moment)
+        run(tmp_path)
+    stages = run(tmp_path, resume=True)
+    assert contents(tmp_path) == uninterrupted()[0]
+    assert [(stage.name, stage.error, stage.bytes, stage.ratio) for stage in stages] == uninterrupted()[1]
+
+
+def test_a_fresh_run_does_not_resume_what_an_earlier_one_left(tmp_path, monkeypatch):
+    run(tmp_path, seed=1)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill(patch, 3)
+        run(tmp_path)
+    run(tmp_path, resume=True)
+    assert contents(tmp_path) == uninterrupted()[0]
+
+
+def main(folder):
+    run(folder, plan=Plan(**{**vars(PLAN), "train_epochs": 60, "prune_epochs": 60, "share_epochs": 40}), resume=True)
+
+
+@pytest.mark.slow
+def test_killed_for_real_at_random_moments(tmp_path):
+    main(tmp_path / "whole")
+    moments, kills = random.Random(5), 0
+    for _ in range(30):
+        child = subprocess.Popen([sys.executable, "-m", "tests.recipes.test_resume", tmp_path / "killed"],
+                                 cwd=Path(__file__).parents[2])
+        try:
+            child.wait(moments.uniform(0.4, 1.5) if kills < 6 else None)
+            break
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            kills += 1
+    assert child.returncode == 0 and kills >= 2
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
