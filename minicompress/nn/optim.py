@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from scipy.linalg import blas
 
 from minicompress.engine import Tensor
 
@@ -70,14 +69,6 @@ class Optimizer:
         self.lr, self.steps = float(state["lr"]), int(state["steps"])
 
 
-def _axpy(a, x, y):
-    """y ← y + a·x in place, in one pass over memory where BLAS can do it."""
-    if y.dtype == np.float32 and x.strides == y.strides and y.flags.forc and y.size:
-        blas.saxpy(x.ravel("K"), y.ravel("K"), a=a)  # "K", in the order of memory, makes these views
-    else:
-        y += a * x
-
-
 class SGD(Optimizer):
     """Stochastic gradient descent: v ← μv + g + λw, w ← w − η·v; with Nesterov w ← w − η·(g + λw + μv).
 
@@ -106,7 +97,7 @@ class SGD(Optimizer):
             v *= self.momentum
             v += grad
             grad = grad + v * self.momentum if self.nesterov else v
-        _axpy(-self.lr, grad, data)
+        data -= grad * self.lr
 
 
 class Adam(Optimizer):
@@ -140,7 +131,8 @@ class Adam(Optimizer):
         step = np.sqrt(v / real(1 - b2**self.steps))  # √v̂
         step += real(self.eps)
         np.divide(m, step, out=step)
-        _axpy(-self.lr / (1 - b1**self.steps), step, data)
+        step *= real(self.lr / (1 - b1**self.steps))
+        data -= step
 
 
 class StepLR:
