@@ -4,7 +4,7 @@ import difflib
 
 import numpy as np
 
-from minicompress.engine import no_grad
+from minicompress.engine import Tensor, no_grad
 
 from .parameter import Parameter
 
@@ -34,6 +34,8 @@ class Module(metaclass=_Sealed):
         raise NotImplementedError(f"{type(self).__name__} does not say what it computes: write forward(self, x)")
 
     def __call__(self, x):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{type(self).__name__} takes a Tensor, got {type(x).__name__}")
         y = self.forward(x)
         for observer in Module._observers:
             observer(self, x, y)

@@ -205,6 +205,11 @@ def test_a_module_without_forward_says_so():
         Empty()(Tensor([1.0]))
 
 
+def test_a_module_takes_a_tensor():
+    with pytest.raises(TypeError, match="Sequential takes a Tensor, got ndarray"):
+        small()(np.zeros((2, 1, 8, 8), np.uint8))
+
+
 def test_repr_shows_the_tree():
     assert repr(models.mlp([4, 2], rng=np.random.default_rng(0))) == (
         "Sequential(\n  (flatten): Flatten()\n  (fc1): Linear(4, 2, True)\n)")
