@@ -35,6 +35,8 @@ class Plan:
     batch_size: int = 128
     jitter: int = 0
     prune_until: float = 0.6  # the share of the pruning epochs after which the sparsity stands
+    choose_from: float = 0.0  # the share of the other stages' epochs before the first that may be the best: with few
+    # validation images an early epoch can win by luck
     protect: dict = field(default_factory=dict)
 
 
@@ -63,11 +65,11 @@ def deep_compression(model, dataset, plan, folder, *, resume=False, progress=Non
         (folder / f"{name}.checkpoint").unlink(missing_ok=True)
     augment = data.Jitter(plan.jitter) if plan.jitter else None
 
-    def train(name, optimizer, epochs, schedules=(), best_from=0):
+    def train(name, optimizer, epochs, schedules=(), best_from=None):
         history = nn.fit(model, dataset, epochs=epochs, optimizer=optimizer, batch_size=plan.batch_size,
                          schedule=[optim.CosineAnnealingLR(optimizer, epochs), *schedules], augment=augment,
-                         best_from=best_from, checkpoint=folder / f"{name}.checkpoint", resume=resume,
-                         progress=progress, rng=rng)
+                         best_from=int(plan.choose_from * epochs) if best_from is None else best_from,
+                         checkpoint=folder / f"{name}.checkpoint", resume=resume, progress=progress, rng=rng)
         if history.interrupted:
             raise KeyboardInterrupt
         return sum(history.seconds)
