@@ -1,6 +1,7 @@
 """A run that is killed at any moment and resumed ends with the same bits as one that never was."""
 
 import functools
+import io
 import os
 import random
 import subprocess
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 from minicompress import nn
-from minicompress.nn import optim
+from minicompress.nn import checkpoint, optim, train
+from tests.mutants import mutate
 
 from .runs import BATCH, EPOCHS, NAMES, Run
 
@@ -24,12 +26,14 @@ class Killed(BaseException):
     """Nobody catches it: what was in memory is gone."""
 
 
-def raising(call, at, error):
-    """``call``, except that its ``at``-th call (from 0) raises."""
+def raising(call, at, error, last_words=None):
+    """``call``, except that its ``at``-th call (from 0) raises, after ``last_words``."""
     counter = iter(range(10**9))
 
     def wrapped(*args, **kwargs):
         if next(counter) == at:
+            if last_words is not None:
+                last_words(*args, **kwargs)
             raise error
         return call(*args, **kwargs)
     return wrapped
@@ -47,27 +51,46 @@ def test_the_same_seed_gives_the_same_bits_and_a_checkpoint_changes_none(name, t
     assert run.digest(run.fit(checkpoint=tmp_path / "run")) == uninterrupted(name)
 
 
-@every_run
-@pytest.mark.parametrize("step", range(0, STEPS, 2))
-def test_killed_in_a_step(name, step, tmp_path):
+def killed_in_a_step(name, step, checkpoint):
     killed = Run(name)
     killed.objective = raising(killed.objective, step, Killed)
     with pytest.raises(Killed):
-        killed.fit(checkpoint=tmp_path / "run")
+        killed.fit(checkpoint=checkpoint)
     resumed = Run(name)
-    assert resumed.digest(resumed.fit(checkpoint=tmp_path / "run", resume=True)) == uninterrupted(name)
+    assert resumed.digest(resumed.fit(checkpoint=checkpoint, resume=True)) == uninterrupted(name)
 
 
-@pytest.mark.parametrize("function", ["replace", "fsync"])
-@pytest.mark.parametrize("save", range(EPOCHS + 1))
-def test_killed_while_a_checkpoint_is_written(save, function, tmp_path, monkeypatch):
+SAVEZ = np.savez
+
+
+def torn(file, **arrays):
+    """Write the beginning of what np.savez writes."""
+    content = io.BytesIO()
+    SAVEZ(content, **arrays)
+    file.write(content.getvalue()[:1000])
+
+
+def killed_while_a_checkpoint_is_written(save, module, name, checkpoint, monkeypatch):
     killed = Run("momentum")
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(os, function, raising(getattr(os, function), save, Killed))
-        killed.fit(checkpoint=tmp_path / "run")
+        patch.setattr(module, name, raising(getattr(module, name), save, Killed, torn if name == "savez" else None))
+        killed.fit(checkpoint=checkpoint)
     resumed = Run("momentum")
-    assert resumed.digest(resumed.fit(checkpoint=tmp_path / "run", resume=True)) == uninterrupted("momentum")
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert resumed.digest(resumed.fit(checkpoint=checkpoint, resume=True)) == uninterrupted("momentum")
+    assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]
+
+
+@every_run
+@pytest.mark.parametrize("step", range(0, STEPS, 2))
+def test_killed_in_a_step(name, step, tmp_path):
+    killed_in_a_step(name, step, tmp_path / "run")
+
+
+@pytest.mark.parametrize(("module", "name"), [(np, "savez"), (os, "fsync"), (os, "replace")],
+                         ids=["savez", "fsync", "replace"])
+@pytest.mark.parametrize("save", range(EPOCHS + 1))
+def test_killed_while_a_checkpoint_is_written(save, module, name, tmp_path, monkeypatch):
+    killed_while_a_checkpoint_is_written(save, module, name, tmp_path / "run", monkeypatch)
 
 
 @every_run
@@ -163,15 +186,36 @@ def test_a_file_that_is_no_checkpoint_is_refused(content, tmp_path):
         Run("momentum").fit(checkpoint=tmp_path / "run", resume=True)
 
 
+@pytest.mark.parametrize(("old", "new"), [
+    ('self.model.load_state_dict(state["model"])', "pass"), ("p.data = np.array(state", "_ = np.array(state"),
+    ('self.optimizer.load_state_dict(state["optimizer"])', "pass"), ('parts["best"] or None', "None"),
+    ('History(**notes["history"])', "History()"),
+    ('generator.bit_generator.state = notes["generators"][name]', "pass"),
+    ("| dict(model.generators())", ""), ("path.with_name(path.name + \".tmp\")", "path"),
+    ("os.replace(temporary, path)", "pass"),
+])
+def test_a_planted_bug_is_caught(old, new, tmp_path, monkeypatch):
+    mutant = mutate(checkpoint, old, new)
+    for name in NAMES:
+        uninterrupted(name)  # by the real one
+    monkeypatch.setattr(train, "Run", mutant.Run)
+    with pytest.raises((AssertionError, ValueError, TypeError, AttributeError)):
+        for name in NAMES:
+            killed_in_a_step(name, STEPS - 1, tmp_path / name)
+        for save in range(EPOCHS + 1):
+            (tmp_path / str(save)).mkdir()
+            killed_while_a_checkpoint_is_written(save, np, "savez", tmp_path / str(save) / "run", monkeypatch)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["momentum", "gradual_pruning", "clustering"])
 def test_killed_for_real_at_random_moments(name, tmp_path):
-    checkpoint, digest, epochs = tmp_path / "run", tmp_path / "digest", 25
+    path, digest, epochs = tmp_path / "run", tmp_path / "digest", 25
     whole = Run(name, epochs)
     expected = whole.digest(whole.fit())
     moments, kills = random.Random(4), 0
     for _ in range(40):
-        child = subprocess.Popen([sys.executable, "-m", "tests.nn.runs", name, checkpoint, digest, "0.02", str(epochs)],
+        child = subprocess.Popen([sys.executable, "-m", "tests.nn.runs", name, path, digest, "0.02", str(epochs)],
                                  cwd=Path(__file__).parents[2])
         try:
             child.wait(moments.uniform(0.3, 2.0) if kills < 8 else None)
