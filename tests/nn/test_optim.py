@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from minicompress.equations import engine as literal
 from minicompress.nn import Parameter, optim
 from minicompress.pruning import Mask
+from tests.mutants import mutate
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 LAYOUTS = pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray,
@@ -39,10 +40,7 @@ ADAM = [{"lr": 0.1}, {"lr": 0.01, "betas": (0.5, 0.9), "eps": 1e-3}, {"lr": 0.1,
         {"lr": 0.1, "betas": (0.0, 0.0)}]
 
 
-@DTYPES
-@LAYOUTS
-@pytest.mark.parametrize("options", SGD, ids=str)
-def test_sgd_by_the_letter(options, layout, dtype):
+def sgd_by_the_letter(optim, options, layout, dtype):
     start, gradients = drawn(dtype)
     got = path(lambda ps: optim.SGD(ps, **options), start, gradients, layout)
     assert got.dtype == dtype
@@ -52,10 +50,7 @@ def test_sgd_by_the_letter(options, layout, dtype):
         np.testing.assert_allclose(got[:, *index], expected, rtol=0, atol=100 * np.finfo(dtype).eps)
 
 
-@DTYPES
-@LAYOUTS
-@pytest.mark.parametrize("options", ADAM, ids=str)
-def test_adam_by_the_letter(options, layout, dtype):
+def adam_by_the_letter(optim, options, layout, dtype):
     start, gradients = drawn(dtype)
     got = path(lambda ps: optim.Adam(ps, **options), start, gradients, layout)
     assert got.dtype == dtype
@@ -64,6 +59,36 @@ def test_adam_by_the_letter(options, layout, dtype):
     for index in np.ndindex(3, 4):
         expected = literal.adam(float(start[index]), [float(g[index]) for g in gradients], **named)
         np.testing.assert_allclose(got[:, *index], expected, rtol=0, atol=200 * np.finfo(dtype).eps)
+
+
+@DTYPES
+@LAYOUTS
+@pytest.mark.parametrize("options", SGD, ids=str)
+def test_sgd_by_the_letter(options, layout, dtype):
+    sgd_by_the_letter(optim, options, layout, dtype)
+
+
+@DTYPES
+@LAYOUTS
+@pytest.mark.parametrize("options", ADAM, ids=str)
+def test_adam_by_the_letter(options, layout, dtype):
+    adam_by_the_letter(optim, options, layout, dtype)
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("grad = grad + v * self.momentum if self.nesterov else v", "grad = v"),
+    ("grad = grad + v * self.momentum if self.nesterov else v", "grad = v * self.momentum if self.nesterov else v"),
+    ("v += grad\n", "v += grad * (1 - self.momentum)\n"), ("m += grad * real(1 - b1)", "m += grad * real(1 - b2)"),
+    ("v += grad * grad * real(1 - b2)", "v += abs(grad) * real(1 - b2)"), ("step += real(self.eps)", "pass"),
+    ("1 - b2**self.steps", "1"), ("1 - b1**self.steps", "1"), ("self.steps += 1", "self.steps = 1"),
+])
+def test_a_planted_bug_is_caught(old, new):
+    mutant = mutate(optim, old, new)
+    with pytest.raises(AssertionError):
+        for options in SGD:
+            sgd_by_the_letter(mutant, options, np.ascontiguousarray, np.float64)
+        for options in ADAM:
+            adam_by_the_letter(mutant, options, np.ascontiguousarray, np.float64)
 
 
 def test_sgd_on_a_parabola_is_a_geometric_series():
