@@ -39,6 +39,11 @@ class Plan:
     # validation images an early epoch can win by luck
     protect: dict = field(default_factory=dict)
 
+    def __post_init__(self):
+        if not 0 < self.prune_until < 1:
+            raise ValueError(f"prune_until is {self.prune_until}, expected 0 < prune_until < 1, so that the last pruning "
+                             "comes before the last step")
+
 
 @dataclass(frozen=True)
 class Stage:
