@@ -41,8 +41,8 @@ class Plan:
 
     def __post_init__(self):
         if not 0 < self.prune_until < 1:
-            raise ValueError(f"prune_until is {self.prune_until}, expected 0 < prune_until < 1, so that the last pruning "
-                             "comes before the last step")
+            raise ValueError(f"prune_until is {self.prune_until}, expected 0 < prune_until < 1: the last pruning must "
+                             "come before the last step")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,6 @@ def deep_compression(model, dataset, plan, folder, *, resume=False, progress=Non
                          checkpoint=folder / f"{name}.checkpoint", resume=resume, progress=progress, rng=rng)
         if history.interrupted:
             raise KeyboardInterrupt
-        return sum(history.seconds)
 
     def write(name, file):
         nonlocal begin
