@@ -20,7 +20,7 @@ def symbols(rng):
     return np.clip(np.rint(rng.normal(ALPHABET / 2 - 0.5, width, SYMBOLS)), 0, ALPHABET - 1).astype(np.uint8)
 
 
-def run(*, rng_seed=0, repeats=9):
+def run(*, seed=0, repeats=9):
     """Time decoding in one process, the three taking turns; returns medians in seconds, and the sizes.
 
     ``ours`` decodes the whole of what the container stores for this array: header, centroids, code table, lanes and
@@ -33,7 +33,7 @@ def run(*, rng_seed=0, repeats=9):
         peer = importlib.import_module("dahuffman")
     except ModuleNotFoundError:
         raise ModuleNotFoundError("dahuffman is not installed: pip install minicompress[bench]") from None
-    codes = symbols(np.random.default_rng(rng_seed))
+    codes = symbols(np.random.default_rng(seed))
     form = Codebook(codes, np.arange(ALPHABET, dtype=np.float32), 6)
     encoded = coding.encode(form)
     counts = np.bincount(codes, minlength=ALPHABET)
@@ -51,7 +51,8 @@ def run(*, rng_seed=0, repeats=9):
     medians = {side: statistics.median(times) for side, times in seconds.items()}
     sizes = encoded.sizes()
     return {
-        "symbols": SYMBOLS, "entropy": entropy(counts.tolist()), "bits_per_symbol": 8 * sizes["payload"] / SYMBOLS,
+        "benchmark": "huffman", "seed": seed, "symbols": SYMBOLS, "entropy": entropy(counts.tolist()),
+        "bits_per_symbol": 8 * sizes["payload"] / SYMBOLS,
         "ours_bytes": len(data), "peer_bytes": len(packed), "zlib_bytes": len(squeezed),
         "ours_seconds": medians["ours"], "peer_seconds": medians["peer"], "zlib_seconds": medians["zlib"],
         "ratio": medians["peer"] / medians["ours"], "zlib_ratio": medians["zlib"] / medians["ours"],

@@ -14,7 +14,7 @@ from minicompress.forms import Codebook
 def test_the_report(monkeypatch):
     pytest.importorskip("dahuffman")
     monkeypatch.setattr(huffman, "SYMBOLS", 20_000)
-    report = huffman.run(rng_seed=1, repeats=2)
+    report = huffman.run(seed=1, repeats=2)
     assert report["ratio"] == report["peer_seconds"] / report["ours_seconds"] > 0
     assert report["zlib_ratio"] == report["zlib_seconds"] / report["ours_seconds"] > 0
     assert report["entropy"] <= report["bits_per_symbol"] < report["entropy"] + 0.1
