@@ -1,0 +1,94 @@
+"""Weights and masks: where the values lie, and which are left."""
+
+import numpy as np
+
+from .sheet import ACCENT, INK, SHADE, sheet
+
+
+def weight_histograms(before, after, centroids=None, *, bins=80):
+    """Histograms of an array's weights before and after compression, on one scale; returns a `Figure`.
+
+    before, after : arrays of any one shape; exact zeros of ``after`` are counted in the title, not drawn
+    centroids : (k,) values to mark under the lower histogram, or None
+
+    Raises ValueError for two shapes.
+
+    >>> weight_histograms(np.array([-1.0, 0.2, 2.0]), np.array([-1.0, 0.0, 2.0])).axes[1].get_title(loc="left")
+    'after: 2 of 3 weights, 66.7 % kept'
+    """
+    before, after = np.asarray(before), np.asarray(after)
+    if before.shape != after.shape:
+        raise ValueError(f"weights have shapes {before.shape} before and {after.shape} after, expected one")
+    figure, axes = sheet(7, 4.2, rows=2, sharex=True)
+    edges, alive = np.linspace(*_range(before, after), bins + 1), after[after != 0]
+    for (ax,), weights, color in zip(axes, (before.ravel(), alive), (SHADE, ACCENT), strict=True):
+        ax.hist(weights, edges, color=color)
+        ax.set_ylabel("weights")
+    axes[0, 0].set_title(f"before: {before.size:,} weights", loc="left", fontsize=10)
+    kept = 100 * alive.size / max(after.size, 1)
+    axes[1, 0].set_title(f"after: {alive.size:,} of {after.size:,} weights, {kept:.1f} % kept", loc="left", fontsize=10)
+    axes[1, 0].set_xlabel("value")
+    if centroids is not None:
+        _mark(axes[1, 0], centroids)
+    return figure
+
+
+def centroids_on_histogram(w, centroids, *, bins=120):
+    """The histogram of the weights that are clustered, with the centroids as lines; returns a `Figure`.
+
+    w : an array of any shape, zeros left out as pruned
+    centroids : (k,)
+
+    >>> len(centroids_on_histogram(np.array([-1.0, 1.0, 1.2]), [-1.0, 1.1]).axes[0].lines)
+    2
+    """
+    w = np.asarray(w)
+    alive, centroids = w[w != 0], np.asarray(centroids)
+    figure, ((ax,),) = sheet(7, 2.8)
+    ax.hist(alive, np.linspace(*_range(w, centroids), bins + 1), color=SHADE)
+    for centroid in centroids:
+        ax.axvline(centroid, color=ACCENT, linewidth=1.2)
+    ax.set_title(f"{alive.size:,} weights, {centroids.size} centroids (lines)", loc="left", fontsize=10)
+    ax.set_xlabel("value")
+    ax.set_ylabel("weights")
+    return figure
+
+
+def mask_picture(mask):
+    """A mask as a picture, kept weights dark; returns a `Figure`.
+
+    mask : (out, in) bool, or (out, …), whose other axes are put in one row
+
+    Raises ValueError for fewer than two axes.
+
+    >>> mask_picture(np.eye(4, dtype=bool)).axes[0].get_title(loc="left")
+    '4 of 16 weights kept (25.0 %)'
+    """
+    mask = np.asarray(mask, bool)
+    if mask.ndim < 2:
+        raise ValueError(f"the mask has shape {mask.shape}, expected two axes or more")
+    flat = mask.reshape(len(mask), -1)
+    rows, columns = flat.shape
+    figure, ((ax,),) = sheet(7.5, min(4.5, max(1.8, 0.9 + 6.6 * rows / columns)))
+    # Each screen pixel covers several weights of a large mask: their mean keeps single weights visible.
+    ax.imshow(~flat, cmap="gray", vmin=0, vmax=1, interpolation="none" if columns <= 400 else "antialiased",
+              aspect="equal" if rows <= columns else "auto")
+    ax.set_title(f"{flat.sum():,} of {flat.size:,} weights kept ({100 * flat.mean():.1f} %)", loc="left", fontsize=10)
+    ax.set_xlabel("input" if mask.ndim == 2 else "weight of the filter")
+    ax.set_ylabel("output" if mask.ndim == 2 else "filter")
+    return figure
+
+
+def _range(*arrays):
+    """A little more than the span of all values together, never empty."""
+    low, high = (float(f(np.concatenate([np.ravel(a) for a in arrays]))) for f in (np.min, np.max))
+    margin = 0.02 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _mark(ax, centroids):
+    """Centroids as ticks along the lower edge, that hide nothing."""
+    ax.plot(centroids, np.full(len(centroids), -0.04), "|", color=INK, transform=ax.get_xaxis_transform(),
+            clip_on=False, markersize=7, label="centroids")
+    ax.tick_params(axis="x", pad=9)
+    ax.legend(frameon=False, loc="upper right")
