@@ -63,8 +63,11 @@ def test_every_figure_is_drawn(figures):
 
 
 def test_drawing_leaves_pyplot_alone():
-    code = ("import sys; from minicompress import plots; "
-            "plots.error_against_bytes([('a', 0.5, 9)]).savefig(sys.argv[1]); sys.exit('matplotlib.pyplot' in sys.modules)")
+    code = """if True:
+        import sys
+        from minicompress import plots
+        plots.error_against_bytes([("a", 0.5, 9)]).savefig(sys.argv[1])
+        sys.exit("matplotlib.pyplot" in sys.modules)"""
     with tempfile.TemporaryDirectory() as folder:
         assert subprocess.run([sys.executable, "-c", code, f"{folder}/a.png"], cwd=ROOT, check=False).returncode == 0
 
