@@ -1,0 +1,51 @@
+"""What a file is worth: its error on a data set, and where its bytes go; as dicts ready for JSON."""
+
+import tempfile
+import time
+from pathlib import Path
+
+from minicompress import container, data, models, nn
+
+
+def evaluation(path, data_name):
+    """``(report, Measures)`` of a file's network on the test split of a data set.
+
+    Raises `ContainerError` for a damaged file, ValueError for data that the network doesn't fit.
+    """
+    begin, dataset = time.perf_counter(), data.load(data_name)
+    model = container.load(path)
+    try:
+        measured = nn.evaluate(model, dataset)
+    except ValueError as error:
+        height, width = dataset.image_shape
+        raise ValueError(f"{path} doesn't fit {data_name}, {height}×{width} pixels in {dataset.num_classes} classes: "
+                         f"{error}") from None
+    seconds = time.perf_counter() - begin
+    report, _ = contents(path)
+    return report | {
+        "data": data_name, "seconds": seconds, "error": measured.error, "images": len(dataset.test.images),
+        "accuracy": measured.accuracy, "macro_precision": measured.macro_precision,
+        "macro_recall": measured.macro_recall, "macro_f1": measured.macro_f1, "precision": measured.precision.tolist(),
+        "recall": measured.recall.tolist(), "f1": measured.f1.tolist(), "confusion": measured.confusion.tolist(),
+    }, measured
+
+
+def contents(path):
+    """``(report, Inspection)`` of a file; what it doesn't hold, such as the seed, is None in the report."""
+    inspection = container.inspect(path)
+    dense = dense_size(path) if isinstance(inspection.description, list) else None
+    return {
+        "file": str(path), "data": None, "model": models.name_of(inspection.description), "seed": None, "seconds": None,
+        "dense_bytes": dense, "compressed_bytes": inspection.size, "ratio": dense and dense / inspection.size,
+        "dense_error": None, "error": None, "sizes": inspection.sizes, "arrays": inspection.arrays,
+    }, inspection
+
+
+def dense_size(path):
+    """Bytes of the file that the same network takes with every weight a float: what ME-2 divides by."""
+    model = container.load(path)
+    for _, parameter in model.named_parameters(projections=False):
+        parameter.set(parameter.effective().numpy())
+        parameter.projections = ()
+    with tempfile.TemporaryDirectory() as folder:
+        return container.save(model, Path(folder) / "dense.mcz").size

@@ -1,0 +1,130 @@
+"""Reports as tables of plain text that fit a terminal of 80 columns."""
+
+
+def table(header, rows, left=1):
+    """Rows of strings under a header, the first ``left`` columns flush left, the others flush right.
+
+    >>> print(table(["stage", "bytes"], [["dense", "1,024"], ["pruned", "96"]]))
+    stage   bytes
+    dense   1,024
+    pruned     96
+    """
+    rows = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w)
+                               in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows)
+
+
+def percent(fraction):
+    """A fraction as a percentage with two digits after the point, or a dash for None.
+
+    >>> percent(0.0158)
+    '1.58 %'
+    """
+    return "-" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def stages(report):
+    """The table of a report of `recipes.compress`: what each stage leaves on disk; gzip of the dense file beside it."""
+    rows = [[s["stage"], percent(s["error"]), f"{s['bytes']:,}", f"{s['ratio']:.1f}×"] for s in report["stages"]]
+    dense = report["dense_bytes"]
+    rows.insert(1, ["dense, gzipped", rows[0][1], f"{report['gzip_bytes']:,}", f"{dense / report['gzip_bytes']:.1f}×"])
+    return table(["stage", "test error", "bytes on disk", "ratio"], rows)
+
+
+def arrays(inspection):
+    """The columns of Han's tables for each array of a file (Han et al. 2016, tables 2 to 4).
+
+    Bits are per kept weight: of its value ("w bits") and its index ("i bits") in a fixed width, and as Huffman codes
+    in the file; the rate is the array's bytes there, with everything, by those of 32-bit floats.
+    """
+    header = ["array", "weights", "kept", "w bits", "coded", "i bits", "coded", "bytes", "rate"]
+    rows = [[a["name"], f"{a['weights']:,}", f"{100 * a['kept']:.1f}%", f"{a['weight_bits']:.0f}",
+             f"{a['weight_bits_huffman']:.2f}",
+             *(f"{a[key]:.2f}" if a["kept"] < 1 else "-" for key in ("index_bits", "index_bits_huffman")),
+             f"{a['bytes']:,}", _rate(a["bytes"], a["weights"])] for a in inspection.arrays]
+    count = sum(a["weights"] for a in inspection.arrays)
+    kept = sum(a["weights"] * a["kept"] for a in inspection.arrays)
+    size = sum(a["bytes"] for a in inspection.arrays)
+    rows.append(["all", f"{count:,}", f"{100 * kept / max(count, 1):.1f}%", "", "", "", "", f"{size:,}",
+                 _rate(size, count)])
+    return table(header, rows) + (
+        "\n\nBits per kept weight, of its value (w) and its index (i): in a fixed width, then"
+        "\ncoded as in the file. Rate: bytes in the file by those of 32-bit floats.")
+
+
+def _rate(size, weights):
+    return f"{100 * size / max(4 * weights, 1):.2f}%"
+
+
+def parts(inspection):
+    """What the bytes of a file are spent on; they sum to its size."""
+    rows = [[kind, f"{count:,}", f"{100 * count / inspection.size:.1f}%"] for kind, count in inspection.sizes.items()]
+    return table(["part", "bytes", "share"], [*rows, ["file", f"{inspection.size:,}", "100.0%"]])
+
+
+def measures(measured):
+    """Precision, recall and F1 per class, and the confusion matrix (ME-1)."""
+    classes = range(len(measured.confusion))
+    numbers = [[str(c), *(f"{column[c]:.4f}" for column in (measured.precision, measured.recall, measured.f1))]
+               for c in classes]
+    macro = measured.macro_precision, measured.macro_recall, measured.macro_f1
+    numbers.append(["mean", *(f"{mean:.4f}" for mean in macro)])
+    confusion = [[str(c), *map(str, measured.confusion[c])] for c in classes]
+    return "\n\n".join([table(["class", "precision", "recall", "F1"], numbers),
+                        table(["true\\said", *map(str, classes)], confusion)])
+
+
+def reproduction(report):
+    """Every seed's values, their medians and spread, and the bars."""
+    measured, seeds = report["measured"], report["seeds"]
+    rows = [[what, *(_value(what, v) for v in m["values"]), _value(what, m["median"]),
+             f"{_value(what, m['least'])} to {_value(what, m['most'])}"] for what, m in measured.items()]
+    text = [table([report["name"], *(f"seed {seed}" for seed in seeds), "median", "spread"], rows)]
+    if report["bars"]:
+        text.append(table(["bar", "", "reached", "met"], [
+            [f"{bar['what']} {bar['side']}", _value(bar["what"], bar["bar"]), _value(bar["what"], bar["reached"]),
+             "yes" if bar["met"] else "no"] for bar in report["bars"]]))
+    return "\n\n".join([*text, hardware(report["hardware"])])
+
+
+def _value(what, value):
+    if "error" in what:
+        return percent(value)
+    if "bytes" in what:
+        return f"{value:,.0f}"
+    if what == "seconds":
+        return f"{value:.0f}"
+    if "payload" in what:
+        return percent(value)
+    return f"{value:.6f}×" if "objective" in what else f"{value:.2f}×"
+
+
+def bench(report):
+    """Both sides of a benchmark, and their ratio."""
+    name = report["benchmark"]
+    if name == "huffman":
+        sides = [("minicompress, to a checked form", "ours"), ("dahuffman", "peer"), ("zlib, level 9", "zlib")]
+        rows = [[words, f"{report[f'{side}_bytes']:,}", _milliseconds(report[f"{side}_seconds"]),
+                 f"{report[f'{side}_seconds'] / report['ours_seconds']:.2f}×"] for words, side in sides]
+        return table([f"{report['symbols']:,} symbols of {report['entropy']:.2f} bits", "bytes", "ms", "ratio"], rows)
+    if name == "train":
+        rows = [[r["network"], r["peer"], str(r["threads"]), _milliseconds(r["ours_seconds"]),
+                 _milliseconds(r["peer_seconds"]), f"{r['ratio']:.2f}×"] for r in report["results"]]
+        header = [f"a step, batch {report['batch_size']}", "peer", "threads", "ours, ms", "peer, ms", "ratio"]
+        return table(header, rows, 2)
+    rows = [[r["comparison"], r["peer"], str(r["threads"]), _milliseconds(r["ours_seconds"]),
+             _milliseconds(r["peer_seconds"]), f"{r['ratio']:.2f}×", f"{r['ours_error'] / r['peer_error']:.6f}×"]
+            for r in report["results"]]
+    return table([f"{report['weights']:,} weights, k = {report['clusters']}", "peer", "threads", "ours, ms", "peer, ms",
+                  "ratio", "objective"], rows, 2)
+
+
+def _milliseconds(seconds):
+    return f"{1000 * seconds:.2f}"
+
+
+def hardware(found):
+    """What it was measured on, in two lines."""
+    return (f"{found['cpu']}, {found['cores']} cores, BLAS threads: {found['blas_threads']}\n"
+            f"NumPy {found['numpy']} with {found['blas']}, Python {found['python']}, {found['system']}")

@@ -1,0 +1,63 @@
+"""The check of a file in a fresh process passes for the model's own file, and for no other."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from minicompress import container, data, engine, models, nn
+from minicompress.recipes import fresh, share_weights
+
+DIGITS = data.load("digits")
+
+
+def model(seed=0):
+    return models.mlp([64, 20, 10], rng=np.random.default_rng(seed))
+
+
+def test_the_digest_is_of_the_logits_bits():
+    net, x = model(), DIGITS.test.images[:300]
+    expected = b"".join(net(engine.Tensor(part[:, None] * np.float32(1 / 16))).data.astype("<f4").tobytes()
+                        for part in (x[:256], x[256:]))
+    split = data.Split(x, None, 1 / 16)
+    assert fresh.logits_digest(net, split) == hashlib.sha256(expected).hexdigest()
+
+
+def test_a_file_computes_what_its_model_does(tmp_path):
+    net = model()
+    share_weights(net, 4, 2)
+    container.save(net, tmp_path / "ein kleines Netz.mcz")
+    digest = fresh.check(net, tmp_path / "ein kleines Netz.mcz", DIGITS)
+    assert digest == fresh.logits_digest(net, DIGITS.test) == fresh.logits_digest(
+        tmp_path / "ein kleines Netz.mcz", DIGITS.test)
+
+
+def test_the_process_finds_the_package_from_anywhere(tmp_path, monkeypatch):
+    container.save(model(), tmp_path / "net.mcz")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
+    assert fresh.in_fresh_process("net.mcz", "digits") == fresh.logits_digest(model(), DIGITS.test)
+
+
+def test_the_smallest_difference_in_one_weight_is_seen(tmp_path):
+    net = model()
+    container.save(net, tmp_path / "net.mcz")
+    largest = np.unravel_index(np.abs(net.fc2.weight.data).argmax(), net.fc2.weight.shape)
+    net.fc2.weight.data[largest] = np.nextafter(net.fc2.weight.data[largest], np.float32(np.inf))
+    with pytest.raises(fresh.FreshProcessError, match="a fresh process computes other logits"):
+        fresh.check(net, tmp_path / "net.mcz", DIGITS)
+
+
+@pytest.mark.parametrize("content", [b"", b"MCZ\x01"])
+def test_a_file_that_does_not_load_fails_with_the_reason(content, tmp_path):
+    (tmp_path / "net.mcz").write_bytes(content)
+    with pytest.raises(fresh.FreshProcessError, match=r"could not evaluate .*net\.mcz: .*ContainerError"):
+        fresh.in_fresh_process(tmp_path / "net.mcz", "digits")
+
+
+def test_it_really_is_another_process(monkeypatch, tmp_path):
+    """Whatever this process does to its own copy of the package, the other one does not know."""
+    container.save(model(), tmp_path / "net.mcz")
+    before = fresh.in_fresh_process(tmp_path / "net.mcz", "digits")
+    monkeypatch.setattr(nn, "predict", lambda *_: np.zeros(1, np.float32))
+    assert fresh.logits_digest(model(), DIGITS.test) != before == fresh.in_fresh_process(tmp_path / "net.mcz", "digits")

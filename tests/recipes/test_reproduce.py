@@ -1,0 +1,165 @@
+"""Bars, medians and tables of what is reproduced; the hardware that it was on; the reports on files."""
+
+import json
+import platform
+import re
+
+import numpy as np
+import pytest
+
+from minicompress import container, data, models, nn, pruning
+from minicompress.recipes import PLANS, Plan, files, jobs, reproduce, share_weights, tables
+from minicompress.recipes.hardware import hardware
+
+PLAN = Plan(train_epochs=1, prune_epochs=2, share_epochs=1, sparsity=0.7, clusters=4, bias_clusters=2)
+
+
+def test_every_bar_of_a_network_is_reported_and_judged(monkeypatch):
+    prepare = jobs.prepare
+    asked = []
+
+    def small(data_name, model, *, seed, plan):
+        asked.append((data_name, model, plan))
+        return prepare("digits", "mlp:64,9,10", seed=seed, plan=PLAN)
+    monkeypatch.setattr(jobs, "prepare", small)
+    said = []
+    report = reproduce.reproduce("lenet-5-plain", [3, 1, 2], say=lambda seed, stage: said.append((seed, stage.name)))
+    assert asked == [("mnist", "lenet-5", PLANS["lenet-5-plain"])] * 3
+    assert said == [(seed, name) for seed in (3, 1, 2) for name in ("dense", "pruned", "shared")]
+    assert [run["seed"] for run in report["runs"]] == report["seeds"] == [3, 1, 2]
+    for key, found in report["measured"].items():
+        values = [run[key] for run in report["runs"]]
+        assert found == {"median": sorted(values)[1], "least": min(values), "most": max(values), "values": values}
+        assert report[key] == found["median"]
+    assert {"data", "model", "seed", "seconds", "dense_bytes", "compressed_bytes", "ratio", "dense_error",
+            "error"} <= report.keys()
+    assert report["bars"] == [] and json.loads(json.dumps(report)) == report
+
+
+def test_medians_are_held_against_the_bars(monkeypatch):
+    runs = iter([{"results": [{"network": network, "threads": threads, "ratio": ratio}
+                              for network, threads, ratio in (("lenet-300-100", 1, a), ("lenet-300-100", 2, 1.6),
+                                                              ("lenet-5", 1, 1.0), ("lenet-5", 2, 0.89))]}
+                 for a in (1.4, 1.7, 1.5)])
+    monkeypatch.setattr(reproduce, "bench", lambda name, seed: next(runs))
+    report = reproduce.reproduce("train")
+    assert [(bar["what"], bar["reached"], bar["met"]) for bar in report["bars"]] == [
+        ("lenet-300-100 on 1 thread", 1.5, True), ("lenet-300-100 on 2 threads", 1.6, True),
+        ("lenet-5 on 1 thread", 1.0, True), ("lenet-5 on 2 threads", 0.89, False)]
+    text = tables.reproduction(report)
+    assert re.search(r"lenet-300-100 on 1 thread +1\.40× +1\.70× +1\.50× +1\.50× +1\.40× to 1\.70×", text)
+    assert re.search(r"lenet-5 on 2 threads at least +0\.90× +0\.89× +no", text)
+
+
+def test_the_bars_are_those_of_the_papers_and_ours():
+    ratio, error, seconds = reproduce.BARS["lenet-5"]
+    assert ratio.met(39.0) and not ratio.met(38.99)
+    assert error.met(0.0074) and not error.met(0.0075)
+    assert seconds.met(1500) and not seconds.met(1501)
+
+
+@pytest.mark.parametrize(("name", "seeds"), [("lenet-6", [0]), ("huffman", [])])
+def test_what_can_not_be_reproduced_is_refused(name, seeds):
+    with pytest.raises(ValueError, match="expected one of lenet-300-100"):
+        reproduce.reproduce(name, seeds)
+
+
+def test_real_benchmarks_measure_what_the_bars_ask_for(monkeypatch):
+    pytest.importorskip("dahuffman")
+    from minicompress.bench import huffman
+    monkeypatch.setattr(huffman, "SYMBOLS", 20_000)
+    report = reproduce.reproduce("huffman", [0])
+    assert {bar["what"] for bar in report["bars"]} <= report["measured"].keys()
+    assert "dahuffman" in tables.bench(report["runs"][0]) and "hardware" in report
+
+
+def test_the_clustering_benchmark_is_read_at_the_peers_fastest():
+    def result(comparison, threads, ours, peer):
+        return {"comparison": comparison, "threads": threads, "ours_seconds": ours, "peer_seconds": peer,
+                "ratio": peer / ours, "ours_error": 1.01, "peer_error": 1.0}
+    run = {"results": [result("optimal", 1, 2.0, 4.0), result("optimal", 2, 2.0, 3.0), result("kmeans", 1, 1.0, 20.0),
+                       result("kmeans", 2, 1.0, 15.0), result("kmeans, peer stops early", 1, 1.0, 5.0)]}
+    assert reproduce._measured("clustering", run) == {
+        "time of optimal beside kmeans1d": pytest.approx(2 / 3), "objective of optimal beside kmeans1d": 1.01,
+        "speed of kmeans beside scikit-learn": 15.0, "objective of kmeans beside scikit-learn": 1.01}
+
+
+def test_the_hardware_is_a_class_and_no_machine(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    found = hardware()
+    assert found["numpy"] == np.__version__ and found["cores"] >= 1 and "OMP_NUM_THREADS=1" in found["blas_threads"]
+    assert all(found.values())
+    assert platform.node() == "" or platform.node() not in tables.hardware(found)
+
+
+@pytest.fixture
+def file(tmp_path):
+    model = models.mlp([64, 12, 10], rng=np.random.default_rng(0))
+    nn.project(model.fc1.weight, pruning.MagnitudePruning(0.75))
+    share_weights(model, 4, 2)
+    container.save(model, tmp_path / "net.mcz")
+    return tmp_path / "net.mcz"
+
+
+def test_a_file_tells_what_it_holds(file, tmp_path):
+    report, inspection = files.contents(file)
+    container.save(models.mlp([64, 12, 10], rng=np.random.default_rng(5)), tmp_path / "dense.mcz")
+    assert report["dense_bytes"] == (tmp_path / "dense.mcz").stat().st_size
+    assert report["compressed_bytes"] == file.stat().st_size == inspection.size == sum(report["sizes"].values())
+    assert report["model"] == "mlp:64,12,10" and report["error"] is None
+
+
+def test_a_file_is_evaluated(file):
+    report, measured = files.evaluation(file, "digits")
+    expected = nn.evaluate(container.load(file), data.load("digits").test)
+    assert (measured.confusion == expected.confusion).all() and report["confusion"] == expected.confusion.tolist()
+    assert report["error"] == expected.error and report["images"] == 359
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_data_that_do_not_fit_are_refused(file):
+    with pytest.raises(ValueError, match=r"net\.mcz doesn't fit mnist, 28×28 pixels in 10 classes"):
+        files.evaluation(file, "mnist")
+
+
+def test_the_table_of_arrays_has_the_columns_of_the_papers(file):
+    _, inspection = files.contents(file)
+    lines = tables.arrays(inspection).splitlines()
+    assert lines[0].split() == ["array", "weights", "kept", "w", "bits", "coded", "i", "bits", "coded",
+                                "bytes", "rate"]
+    name, weights, kept, bits, coded, index, stored, size, rate = lines[1].split()
+    array = inspection.arrays[0]
+    assert (name, weights, kept, bits) == ("fc1.weight", "768", "25.0%", "2")
+    assert float(coded) == pytest.approx(array["weight_bits_huffman"], abs=0.005)
+    assert float(index) == pytest.approx(array["index_bits"], abs=0.005) != float(stored)
+    assert int(size) == array["bytes"] and float(rate[:-1]) == pytest.approx(100 * array["bytes"] / 768 / 4, abs=0.005)
+    assert lines[2].split()[5:7] == ["-", "-"]  # nothing of the bias was pruned, so it has no index
+    everything = sum(a["bytes"] for a in inspection.arrays)
+    assert lines[5].split()[-2:] == [f"{everything:,}", f"{100 * everything / (4 * 910):.2f}%"]
+
+
+@pytest.mark.parametrize("name", ["lenet-300-100", "lenet-5"])
+def test_tables_fit_a_terminal(name, tmp_path):
+    model = models.build(name, rng=np.random.default_rng(0))
+    for _, parameter in model.named_parameters(projections=False):
+        if parameter.ndim > 1:
+            nn.project(parameter, pruning.MagnitudePruning(0.001))
+    share_weights(model, 64, 64)
+    inspection = container.save(model, tmp_path / "net.mcz")
+    assert max(map(len, tables.arrays(inspection).splitlines())) <= 80
+
+
+def test_the_table_of_parts_sums_to_the_file(file):
+    _, inspection = files.contents(file)
+    lines = tables.parts(inspection).splitlines()
+    assert sum(int(line.split()[-2].replace(",", "")) for line in lines[1:-1]) == inspection.size
+    assert int(lines[-1].split()[1].replace(",", "")) == inspection.size
+
+
+def test_the_table_of_stages_has_gzip_beside_the_ratio():
+    stage = {"stage": "dense", "error": 0.02, "bytes": 1000, "ratio": 1.0}
+    report = {"stages": [stage, stage | {"stage": "shared", "bytes": 40, "ratio": 25.0}], "dense_bytes": 1000,
+              "gzip_bytes": 800}
+    assert [line.split() for line in tables.stages(report).splitlines()[1:]] == [
+        ["dense", "2.00", "%", "1,000", "1.0×"], ["dense,", "gzipped", "2.00", "%", "800", "1.2×"],
+        ["shared", "2.00", "%", "40", "25.0×"]]
