@@ -59,8 +59,9 @@ def prepare(data_name, model_name, *, seed=0, plan=None, shortened=False):
 
     Raises ValueError for a name that nothing has, files that are not what they should be, and a model that doesn't fit.
 
-    >>> round(prepare("digits", "mlp:64,30,10").plan.sparsity, 2)
-    0.19
+    >>> job = prepare("digits", "mlp:64,30,10")
+    >>> len(job.dataset.validation.images), job.plan.jitter
+    (120, 1)
     """
     rng = np.random.default_rng(seed)
     dataset = data.load(data_name, validation=VALIDATION, rng=rng)
