@@ -1,9 +1,12 @@
-"""Figures: each function returns a `matplotlib.figure.Figure` apart from pyplot's state; save it with ``savefig``."""
+"""Figures: each function returns a `matplotlib.figure.Figure` apart from pyplot's state: save it with ``savefig``, or
+let a notebook show it as the last value of a cell.
+"""
 
+from .pruning import pruning_progress, weights_per_pixel
 from .sizes import bytes_per_part, error_against_bytes, tour
 from .training import digits_grid, training_curves
 from .trees import huffman_tree
 from .weights import centroids_on_histogram, mask_picture, weight_histograms
 
 __all__ = ["bytes_per_part", "centroids_on_histogram", "digits_grid", "error_against_bytes", "huffman_tree",
-           "mask_picture", "tour", "training_curves", "weight_histograms"]
+           "mask_picture", "pruning_progress", "tour", "training_curves", "weight_histograms", "weights_per_pixel"]

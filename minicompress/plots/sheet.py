@@ -1,13 +1,24 @@
 """An empty figure with axes, and the few shades that all figures draw with: they stay apart in greyscale."""
 
+import io
+
 from matplotlib.figure import Figure
 
 INK, SHADE, ACCENT = "0.15", "0.72", "#1c5a9c"
 
 
+class Sheet(Figure):
+    """A Figure that a notebook shows as it is, without pyplot and its backends."""
+
+    def _repr_png_(self):
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", bbox_inches="tight")
+        return picture.getvalue()
+
+
 def sheet(width, height, rows=1, columns=1, **options):
     """A `Figure` of so many inches, apart from pyplot's global state, and its Axes, (rows, columns)."""
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure = Sheet(figsize=(width, height), layout="constrained", facecolor="white")
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)

@@ -33,11 +33,12 @@ def weight_histograms(before, after, centroids=None, *, bins=80):
     return figure
 
 
-def centroids_on_histogram(w, centroids, *, bins=120):
+def centroids_on_histogram(w, centroids, *, untrained=None, bins=120):
     """The histogram of the weights that are clustered, with the centroids as lines; returns a `Figure`.
 
     w : an array of any shape, zeros left out as pruned
     centroids : (k,)
+    untrained : (k,) where the centroids stood before they were trained, drawn as dots that lead to the lines, or None
 
     >>> len(centroids_on_histogram(np.array([-1.0, 1.0, 1.2]), [-1.0, 1.1]).axes[0].lines)
     2
@@ -47,8 +48,14 @@ def centroids_on_histogram(w, centroids, *, bins=120):
     figure, ((ax,),) = sheet(7, 2.8)
     ax.hist(alive, np.linspace(*_range(w, centroids), bins + 1), color=SHADE)
     for centroid in centroids:
-        ax.axvline(centroid, color=ACCENT, linewidth=1.2)
-    ax.set_title(f"{alive.size:,} weights, {centroids.size} centroids (lines)", loc="left", fontsize=10)
+        ax.axvline(centroid, ymax=0.88 if untrained is not None else 1, color=ACCENT, linewidth=1.2)
+    if untrained is not None:
+        ax.margins(y=0.2)
+        for start, end in zip(untrained, centroids, strict=True):
+            ax.plot([start, end], [0.95, 0.88], "-", color=INK, linewidth=1, transform=ax.get_xaxis_transform())
+            ax.plot(start, 0.95, "o", color=INK, markersize=3, transform=ax.get_xaxis_transform())
+    words = "lines" if untrained is None else "lines; dots: before training"
+    ax.set_title(f"{alive.size:,} weights, {centroids.size} centroids ({words})", loc="left", fontsize=10)
     ax.set_xlabel("value")
     ax.set_ylabel("weights")
     return figure

@@ -57,7 +57,7 @@ def figures(weights, inspection):
 def test_every_figure_is_drawn(figures):
     assert figures.keys() <= set(plots.__all__)
     for name, figure in figures.items():
-        assert type(figure) is Figure, name
+        assert isinstance(figure, Figure), name
         figure.savefig(file := io.BytesIO(), dpi=50)  # warnings, of glyphs and layouts too, are errors
         assert file.getvalue().startswith(b"\x89PNG"), name
 
