@@ -8,9 +8,9 @@ from minicompress import models
 
 from .deep_compression import Plan
 
-_LENET_300_100 = Plan(train_epochs=20, prune_epochs=20, share_epochs=5, sparsity=0.96, jitter=2)
-_LENET_5 = Plan(train_epochs=10, prune_epochs=14, share_epochs=3, sparsity=0.97, jitter=2, train_lr=0.05, prune_lr=0.05,
-                batch_size=64)
+_LENET_300_100 = Plan(train_epochs=30, prune_epochs=50, share_epochs=10, sparsity=0.975, jitter=2)
+_LENET_5 = Plan(train_epochs=12, prune_epochs=20, share_epochs=5, sparsity=0.975, train_lr=0.05, prune_lr=0.05,
+                weight_decay=2e-4, batch_size=64, jitter=2)
 
 PLANS = {
     "lenet-300-100": _LENET_300_100,
