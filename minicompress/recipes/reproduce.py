@@ -85,8 +85,8 @@ def _run(name, seed, progress, say):
 def _measured(name, run):
     """The quantities of one run by name, among them those of the bars."""
     if name == "train":
-        return {f"{r['network']}{', noise,' * (r['inputs'] == 'noise')} on {r['threads']} thread{'s' * (r['threads'] > 1)}":
-                r["ratio"] for r in run["results"]}
+        return {f"{r['network']}{' on noise' * (r['inputs'] == 'noise')} on {r['threads']} "
+                f"thread{'s' * (r['threads'] > 1)}": r["ratio"] for r in run["results"]}
     if name == "huffman":
         return {"speed beside dahuffman": run["ratio"], "speed beside zlib": run["zlib_ratio"],
                 "tables beside payload": run["lane_table_share"]}
