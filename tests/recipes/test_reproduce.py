@@ -37,7 +37,7 @@ def test_every_bar_of_a_network_is_reported_and_judged(monkeypatch):
 
 
 def test_medians_are_held_against_the_bars(monkeypatch):
-    runs = iter([{"results": [{"network": network, "inputs": "noise", "threads": 1, "ratio": 0.1},
+    runs = iter([{"results": [{"network": "lenet-300-100", "inputs": "noise", "threads": 1, "ratio": 0.1},
                               *({"network": network, "inputs": "mnist", "threads": threads, "ratio": ratio}
                                 for network, threads, ratio in (("lenet-300-100", 1, a), ("lenet-300-100", 2, 1.6),
                                                                 ("lenet-5", 1, 1.0), ("lenet-5", 2, 0.89)))]}
