@@ -109,7 +109,7 @@ def bench(report):
                  f"{report[f'{side}_seconds'] / report['ours_seconds']:.2f}×"] for words, side in sides]
         return table([f"{report['symbols']:,} symbols of {report['entropy']:.2f} bits", "bytes", "ms", "ratio"], rows)
     if name == "train":
-        rows = [[r["network"], r["peer"], str(r["threads"]), _milliseconds(r["ours_seconds"]),
+        rows = [[f"{r['network']}, {r['inputs']}", r["peer"], str(r["threads"]), _milliseconds(r["ours_seconds"]),
                  _milliseconds(r["peer_seconds"]), f"{r['ratio']:.2f}×"] for r in report["results"]]
         header = [f"a step, batch {report['batch_size']}", "peer", "threads", "ours, ms", "peer, ms", "ratio"]
         return table(header, rows, 2)
