@@ -1,12 +1,17 @@
 """All that changes during a run of `fit`, and the file that holds it."""
 
+import gc
 import json
 import os
+import types
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from .module import Module
 
 
 @dataclass
@@ -31,19 +36,33 @@ class History:
 
 
 class Run:
-    """A model in training: its optimizer, generators, history and best weights, as `save` and `restore` see them."""
+    """A model in training: its optimizer, generators, history and best weights, as `save` and `restore` see them.
 
-    def __init__(self, model, optimizer, generators, settings):
-        self.model, self.optimizer, self.generators = model, optimizer, generators | dict(model.generators())
-        self.settings = settings | {"optimizer": type(optimizer).__name__, "parameters": len(optimizer.parameters)}
-        own = set(model.parameters())
-        self.others = {str(i): p for i, p in enumerate(optimizer.parameters) if p not in own}  # an objective's own
+    ``settings`` are what a run to be resumed must agree on; ``callables`` are looked through by `held`.
+    """
+
+    def __init__(self, model, optimizer, rng, settings=None, callables=()):
+        self.model, self.optimizer, self.rng = model, optimizer, rng
+        self.generators = {"fit": rng} | dict(model.generators())
+        known = [*self.generators.values(), *(module for _, module in model.named_modules())]
+        generators, self.modules = held(callables, known)
+        self.generators |= {f"held {i}": generator for i, generator in enumerate(generators)}
+        own = {p for module in (model, *self.modules) for p in module.parameters()}
+        self.others = {str(i): p for i, p in enumerate(optimizer.parameters) if p not in own}  # of no module
+        options = {name: value for name, value in vars(optimizer).items()
+                   if name not in {"lr", "steps", "_sealed"} and isinstance(value, bool | int | float | str | tuple)}
+        self.settings = _json((settings or {}) | {"optimizer": type(optimizer).__name__} | options | {
+            "parameters": len(optimizer.parameters), "modules of the objective": len(self.modules),
+            "generators": sorted(self.generators), "beginning of rng": digest(json.dumps(_json(_state(rng))).encode())})
         self.history, self.best, self.good = History(), None, self.state()
+        self.drawn = _state(rng)  # what an epoch that does not end has drawn shall not count
 
     def state(self):
         """A copy of everything learned, in parts."""
         return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-                "others": {i: np.array(p.data) for i, p in self.others.items()}}
+                "others": {i: np.array(p.data) for i, p in self.others.items()},
+                "modules": {f"{i}/{name}": array for i, module in enumerate(self.modules)
+                            for name, array in module.state_dict().items()}}
 
     def load(self, state):
         """Take back what `state` gave."""
@@ -51,6 +70,9 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         for i, p in self.others.items():
             p.data = np.array(state["others"][i])  # in its memory order, on which the last bits depend
+        for i, module in enumerate(self.modules):
+            module.load_state_dict({name.partition("/")[2]: array for name, array in state["modules"].items()
+                                    if name.partition("/")[0] == str(i)})
 
     def consider(self, best_from):
         """Keep the present weights if the last epoch was the best so far."""
@@ -65,8 +87,8 @@ class Run:
         arrays = {f"{part}/{name}": value for part, state in (self.state() | {"best": self.best or {}}).items()
                   for name, value in state.items()}
         notes = {"settings": self.settings, "history": asdict(self.history),
-                 "generators": {name: g.bit_generator.state for name, g in self.generators.items()}}
-        arrays["notes"] = np.frombuffer(json.dumps(notes, default=_plain).encode(), np.uint8)
+                 "generators": {name: _state(g) for name, g in self.generators.items()}}
+        arrays["notes"] = np.frombuffer(json.dumps(_json(notes)).encode(), np.uint8)
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(path.name + ".tmp")
@@ -75,6 +97,7 @@ class Run:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        self.drawn = _state(self.rng)
 
     def restore(self, path):
         """Take everything from a file; ValueError for one of another run, or none of `save`."""
@@ -82,11 +105,16 @@ class Run:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             notes = json.loads(arrays.pop("notes").tobytes())
-        except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
+            settings, generators, history = notes["settings"], notes["generators"], History(**notes["history"])
+        except (zipfile.BadZipFile, EOFError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is no checkpoint of fit: {error}") from None
-        if notes["settings"] != self.settings or notes["generators"].keys() != self.generators.keys():
-            raise ValueError(f"{path} is the checkpoint of a run with {notes['settings']}, not {self.settings}")
-        parts = {"model": {}, "optimizer": {}, "others": {}, "best": {}}
+        if generators.get("fit") == _json(_state(self.rng)):  # the same objects, at the end of what is in the file
+            self.settings["beginning of rng"] = settings.get("beginning of rng")
+        for name in self.settings | settings:
+            if settings.get(name) != self.settings.get(name):
+                raise ValueError(f"{path} is the checkpoint of another run: its {name} is {settings.get(name)!r}, "
+                                 f"not {self.settings.get(name)!r}")
+        parts = {"model": {}, "optimizer": {}, "others": {}, "modules": {}, "best": {}}
         for name, array in arrays.items():
             part, _, key = name.partition("/")
             parts[part][key] = array
@@ -94,11 +122,49 @@ class Run:
             self.load(parts)
         except (KeyError, ValueError, TypeError) as error:
             raise ValueError(f"{path} is the checkpoint of another model: {error}") from None
-        self.best, self.history, self.good = parts["best"] or None, History(**notes["history"]), self.state()
+        self.best, self.history, self.good = parts["best"] or None, history, self.state()
         for name, generator in self.generators.items():
-            generator.bit_generator.state = notes["generators"][name]
+            generator.bit_generator.state = generators[name]
+        self.drawn = _state(self.rng)
 
 
-def _plain(value):
-    """Arrays inside a bit generator's state, for JSON."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+def held(callables, known=()):
+    """The generators and the modules that callables hold, but not the ``known`` ones: two lists.
+
+    They are found in closures, defaults, attributes, slots, partials, lists, tuples and dicts, however deep, and among
+    the global names that a function itself mentions; not in sets, whose order may change, nor in classes.
+    """
+    generators, modules, queue, seen = [], [], list(callables), set(map(id, known))
+    for value in queue:  # a list that grows while it is walked
+        if id(value) in seen or isinstance(value, type | types.ModuleType | set | frozenset):
+            continue
+        seen.add(id(value))
+        if isinstance(value, np.random.Generator):
+            generators.append(value)
+            continue
+        if isinstance(value, types.FunctionType):
+            names = value.__globals__.keys() & value.__code__.co_names
+            queue += [value.__closure__, value.__defaults__, value.__kwdefaults__, vars(value)]
+            queue += [value.__globals__[name] for name in sorted(names)]
+        elif isinstance(value, Module):
+            modules.append(value)
+            seen |= {id(module) for _, module in value.named_modules()}
+            queue += [generator for _, generator in value.generators()]
+        elif gc.is_tracked(value):
+            queue += gc.get_referents(value)
+    return generators, modules
+
+
+def digest(data):
+    """The CRC-32 of bytes or of an array's; None for None."""
+    return None if data is None else zlib.crc32(data if isinstance(data, bytes) else np.ascontiguousarray(data))
+
+
+def _state(generator):
+    return generator.bit_generator.state
+
+
+def _json(value):
+    """The value as JSON gives it back: tuples are lists, and so are the arrays inside a bit generator's state."""
+    return json.loads(json.dumps(value, default=lambda v: v.tolist() if isinstance(v, np.ndarray | np.generic)
+                                 else repr(v)))

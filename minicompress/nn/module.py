@@ -9,8 +9,8 @@ from minicompress.engine import Tensor, no_grad
 from .parameter import Parameter
 
 
-class _Sealed(type):
-    """Once built, a module takes no attribute that its ``__init__`` did not name: a misspelled one raises."""
+class Sealed(type):
+    """Once built, a module or optimizer takes no attribute that its ``__init__`` did not name: no misspelled one."""
 
     def __call__(cls, *args, **kwargs):
         module = super().__call__(*args, **kwargs)
@@ -18,7 +18,13 @@ class _Sealed(type):
         return module
 
 
-class Module(metaclass=_Sealed):
+def unknown(thing, name):
+    """The message for an attribute that a thing has not."""
+    close = difflib.get_close_matches(name, [*vars(thing), *dir(type(thing))], 1)
+    return f"{type(thing).__name__} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+class Module(metaclass=Sealed):
     """A layer, or a network of layers: attributes that are modules or parameters are found by name.
 
     A subclass writes ``forward``; what ``buffers`` names is stored, but not trained.
@@ -43,7 +49,7 @@ class Module(metaclass=_Sealed):
 
     def __setattr__(self, name, value):
         if "_sealed" in vars(self) and name not in vars(self):
-            raise AttributeError(self._unknown(name))
+            raise AttributeError(unknown(self, name))
         if isinstance(value, list | tuple | dict) and any(isinstance(v, Module | Parameter) for v in
                                                           (value.values() if isinstance(value, dict) else value)):
             raise TypeError(f"{name}: what a {type(value).__name__} holds is not found; put modules in nn.Sequential, "
@@ -51,11 +57,7 @@ class Module(metaclass=_Sealed):
         super().__setattr__(name, value)
 
     def __getattr__(self, name):
-        raise AttributeError(self._unknown(name))
-
-    def _unknown(self, name):
-        close = difflib.get_close_matches(name, [*vars(self), *dir(type(self))], 1)
-        return f"{type(self).__name__} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+        raise AttributeError(unknown(self, name))
 
     def children(self):
         """The (name, module) pairs one level down."""

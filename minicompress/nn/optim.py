@@ -6,11 +6,23 @@ import numpy as np
 
 from minicompress.engine import Tensor
 
+from .module import Sealed, unknown
 from .parameter import Parameter
 
 
-class Optimizer:
-    """Changes parameters by their gradients. ``lr`` is the learning rate; a schedule may set it between steps."""
+class Optimizer(metaclass=Sealed):
+    """Changes parameters by their gradients. ``lr`` is the learning rate; a schedule may set it between steps.
+
+    A subclass writes ``update``, and names in ``state_names`` its arrays of the parameters' shapes.
+
+    >>> from minicompress.nn import Parameter
+    >>> class Sign(Optimizer):
+    ...     def update(self, i, data, grad):
+    ...         data -= self.lr * np.sign(grad)
+    >>> p = Parameter([1.0]); p.grad = np.array([2.0], np.float32)
+    >>> Sign([p], lr=0.25).step(); p.data
+    array([0.75], dtype=float32)
+    """
 
     state_names = ()
 
@@ -29,6 +41,11 @@ class Optimizer:
         self.steps = 0
         for name in self.state_names:
             setattr(self, name, [np.zeros_like(p.data) for p in self.parameters])
+
+    def __setattr__(self, name, value):
+        if "_sealed" in vars(self) and name not in vars(self):
+            raise AttributeError(unknown(self, name))
+        super().__setattr__(name, value)
 
     def zero_grad(self):
         """Forget all gradients."""
@@ -83,7 +100,7 @@ class SGD(Optimizer):
     state_names = ("velocity",)
 
     def __init__(self, parameters, lr, momentum=0.0, weight_decay=0.0, nesterov=False):
-        if not 0 <= momentum < 1 or weight_decay < 0 or (nesterov and momentum == 0):
+        if not 0 <= momentum < 1 or not 0 <= weight_decay < math.inf or (nesterov and momentum == 0):
             raise ValueError(f"momentum {momentum}, weight_decay {weight_decay}, nesterov {nesterov}: expected "
                              "0 <= momentum < 1, weight_decay >= 0, and a momentum for Nesterov")
         super().__init__(parameters, lr)
@@ -111,14 +128,15 @@ class Adam(Optimizer):
     array([0.75], dtype=float32)
     """
 
-    state_names = ("mean", "square")
+    state_names = ("mean", "square", "count")
 
     def __init__(self, parameters, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
-        if not all(0 <= b < 1 for b in betas) or eps <= 0 or weight_decay < 0:
+        if not all(0 <= b < 1 for b in betas) or not eps > 0 or not 0 <= weight_decay < math.inf:
             raise ValueError(f"betas {betas}, eps {eps}, weight_decay {weight_decay}: expected 0 <= beta < 1, "
                              "eps > 0, weight_decay >= 0")
         super().__init__(parameters, lr)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+        self.count = [np.zeros((), np.int64) for _ in self.parameters]
 
     def update(self, i, data, grad):
         m, v, (b1, b2), real = self.mean[i], self.square[i], self.betas, data.dtype.type
@@ -128,10 +146,12 @@ class Adam(Optimizer):
         m += grad * real(1 - b1)
         v *= real(b2)
         v += grad * grad * real(1 - b2)
-        step = np.sqrt(v / real(1 - b2**self.steps))  # √v̂
+        self.count[i] += 1  # a parameter's own steps: its first gradient may come late
+        t = int(self.count[i])
+        step = np.sqrt(v / real(1 - b2**t))  # √v̂
         step += real(self.eps)
         np.divide(m, step, out=step)
-        step *= real(self.lr / (1 - b1**self.steps))
+        step *= real(self.lr / (1 - b1**t))
         data -= step
 
 
@@ -145,8 +165,8 @@ class StepLR:
     """
 
     def __init__(self, optimizer, step_size, gamma=0.1):
-        if step_size <= 0:
-            raise ValueError(f"step_size is {step_size} epochs, expected more than 0")
+        if not 0 < step_size or not 0 < gamma < math.inf:
+            raise ValueError(f"step_size is {step_size} epochs and gamma {gamma}, expected more than 0")
         self.optimizer, self.step_size, self.gamma = optimizer, step_size, gamma
 
     def __call__(self, step, steps_per_epoch):
@@ -166,7 +186,7 @@ class CosineAnnealingLR:
     """
 
     def __init__(self, optimizer, T_max, eta_min=0.0):
-        if T_max <= 0:
+        if not T_max > 0:
             raise ValueError(f"T_max is {T_max} epochs, expected more than 0")
         self.optimizer, self.T_max, self.eta_min = optimizer, T_max, eta_min
 

@@ -1,6 +1,5 @@
 """The one training loop, and the one way to measure a model."""
 
-import inspect
 import time
 from numbers import Integral
 from pathlib import Path
@@ -12,7 +11,7 @@ from minicompress.data import Dataset, as_split, batches
 from minicompress.engine import Tensor
 
 from . import functional
-from .checkpoint import Run
+from .checkpoint import Run, digest
 from .metrics import measures
 from .module import evaluating, observe
 from .optim import SGD
@@ -34,7 +33,7 @@ def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedul
         objective: ``(model, batch) -> loss``, a scalar Tensor.
         optimizer: by default SGD with lr 0.05 and momentum 0.9. It must hold the model's present parameters.
         schedule: a callable, or several, called before each step with ``(step, steps_per_epoch)``, step from 0. What
-            it does must follow from these two: of its own state only generators are in a checkpoint.
+            it does must follow from these two: of its own state only generators and modules are in a checkpoint.
         augment: ``(images, rng) -> images`` for training batches, such as `data.Jitter`.
         validation: a split to choose the best weights by, if ``data`` brings none: least error, then least loss.
             Without any, the last weights stay.
@@ -42,13 +41,16 @@ def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedul
         checkpoint: a file that holds the whole state after every epoch, replaced in one step.
         resume: go on from the checkpoint, if it exists; the end has the same bits as without the interruption (the
             history's seconds apart). A run that was complete is not repeated: its end is restored, the states of all
-            generators included: fit's, the model's, and those that objective, schedules and augment hold.
+            generators included: fit's, the model's, and those that objective, schedules and augment hold in closures,
+            arguments, attributes or as global names. What they hold of other modules (a teacher) is restored likewise.
+            ``rng`` must be as it was at the beginning or, with the same objects, as the earlier call left it.
         progress: True or False to show or hide the bar on stderr; by default shown in a terminal.
         rng: orders, augments; the same seed gives the same bits on the same machine.
 
     Ctrl-C returns what there is, with ``history.interrupted``. Raises FloatingPointError for a loss or a weight that is
     not finite; model and optimizer are then back at the start of the last epoch whose first loss was finite. Raises
-    ValueError for a checkpoint of other settings, and TypeError or ValueError for anything else that does not fit.
+    ValueError for a checkpoint of other settings, data or generators, and TypeError or ValueError for anything else
+    that does not fit.
     """
     if isinstance(data, Dataset):
         data, validation = data.train, data.validation if validation is None else validation
@@ -56,8 +58,11 @@ def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedul
     optimizer = SGD(model.parameters(), lr=0.05, momentum=0.9) if optimizer is None else optimizer
     schedules = [schedule] if callable(schedule) else list(schedule or ())
     _check(model, optimizer, schedules, epochs, batch_size, validation, rng)
-    settings = {"epochs": epochs, "batch_size": batch_size, "examples": len(split.images)}
-    run = Run(model, optimizer, {"fit": rng} | _generators(objective, augment, *schedules), settings)
+    if checkpoint is None:
+        run = Run(model, optimizer, rng)
+    else:
+        settings = {"epochs": epochs, "batch_size": batch_size, "best_from": best_from} | _described(split, validation)
+        run = Run(model, optimizer, rng, settings, [objective, augment, *schedules])
     if resume and checkpoint is not None and Path(checkpoint).exists():
         run.restore(checkpoint)
     elif checkpoint is not None:
@@ -85,6 +90,8 @@ def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedul
         raise
     finally:
         bar.close()
+        if checkpoint is not None:
+            rng.bit_generator.state = run.drawn  # where resuming begins
     if run.best is not None:
         model.load_state_dict(run.best)
     return history
@@ -105,19 +112,11 @@ def _check(model, optimizer, schedules, epochs, batch_size, validation, rng):
         raise ValueError("the validation split has no labels, so no best weights can be chosen by it")
 
 
-def _generators(*callables):
-    """The generators that callables hold or functions refer to, by name: a checkpoint must hold their states too."""
-    found, queue = {}, list(callables)
-    for call in queue:  # grows by the functions that a function encloses
-        held = getattr(getattr(call, "__self__", call), "__dict__", {})
-        if inspect.isfunction(call):
-            scope = inspect.getclosurevars(call)
-            held = scope.globals | scope.nonlocals
-            queue += [value for value in scope.nonlocals.values() if inspect.isfunction(value) and value not in queue]
-        for name, value in held.items():
-            if isinstance(value, np.random.Generator) and not any(value is other for other in found.values()):
-                found[f"{name} {len(found)}"] = value
-    return found
+def _described(split, validation):
+    """What tells the data of one run from those of another."""
+    return {f"{name} of {what}": value for what, part in (("training", split), ("validation", validation))
+            if part is not None for name, value in (("number", len(part.images)), ("images", digest(part.images)),
+                                                    ("labels", digest(part.labels)))}
 
 
 def _epoch(run, examples, objective, schedules, first_step, steps, bar):

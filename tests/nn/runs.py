@@ -5,6 +5,7 @@
 resumes the run NAME from CHECKPOINT if that exists, and writes the digest of its end to the file DIGEST.
 """
 
+import functools
 import hashlib
 import sys
 import time
@@ -69,13 +70,22 @@ class Run:
 
     def an_objective_with_noise_and_a_regressor(self, epochs):
         noise, self.regressor = np.random.default_rng(7), nn.Linear(10, 10, rng=np.random.default_rng(8))
+        self.scale = nn.Parameter([1.0])  # of no module
 
         def objective(model, batch):
             logits = model(Tensor(batch.x + 0.1 * noise.standard_normal(batch.x.shape, np.float32)))
-            return nn.functional.cross_entropy(self.regressor(logits), batch.y)
+            return nn.functional.cross_entropy(self.regressor(logits) * self.scale, batch.y)
 
         self.objective = objective
-        self.optimizer = optim.SGD([*self.model.parameters(), *self.regressor.parameters()], lr=0.1, momentum=0.9)
+        self.optimizer = optim.SGD([*self.model.parameters(), *self.regressor.parameters(), self.scale], lr=0.1,
+                                   momentum=0.9)
+        self.schedule = ()
+
+    def a_teacher_that_learns_by_noise_from_a_partial(self, epochs):
+        """Its running statistics, its dropout's generator and the noise are all state, and no optimizer's."""
+        self.teacher = nn.Sequential(nn.BatchNorm1d(10), nn.Dropout(0.2, rng=np.random.default_rng(9)))
+        self.objective = functools.partial(distil, {"teachers": [self.teacher]}, noise=np.random.default_rng(7))
+        self.optimizer = optim.SGD(self.model.parameters(), lr=0.1)
         self.schedule = ()
 
     def fit(self, epochs=None, **options):
@@ -86,7 +96,9 @@ class Run:
 
     def digest(self, history):
         """One hash over every bit that training leaves behind, seconds apart."""
-        extra = self.regressor.state_dict() if hasattr(self, "regressor") else {}
+        extra = {name: value for module in ("regressor", "teacher") if hasattr(self, module)
+                 for name, value in getattr(self, module).state_dict().items()}
+        extra |= {"scale": self.scale.data} if hasattr(self, "scale") else {}
         told = {name: value for name, value in vars(history).items() if name != "seconds"}
         generators = [self.rng, *(g for _, g in self.model.generators())]
         total = hashlib.sha256(repr((told, [str(g.bit_generator.state) for g in generators])).encode())
@@ -95,8 +107,14 @@ class Run:
         return total.hexdigest()
 
 
+def distil(held, model, batch, noise):
+    (teacher,), logits = held["teachers"], model(Tensor(batch.x))
+    target = teacher(logits.detach() + 0.1 * noise.standard_normal(logits.shape, np.float32)).softmax()
+    return nn.functional.cross_entropy(logits, target.detach()) + nn.functional.cross_entropy(logits, batch.y)
+
+
 NAMES = ["momentum", "adam", "nesterov_from_another_generator", "gradual_pruning", "clustering",
-         "an_objective_with_noise_and_a_regressor"]
+         "an_objective_with_noise_and_a_regressor", "a_teacher_that_learns_by_noise_from_a_partial"]
 
 
 def main(name, checkpoint, digest, seconds="0", epochs="4"):

@@ -80,7 +80,7 @@ def test_adam_by_the_letter(options, layout, dtype):
     ("grad = grad + v * self.momentum if self.nesterov else v", "grad = v * self.momentum if self.nesterov else v"),
     ("v += grad\n", "v += grad * (1 - self.momentum)\n"), ("m += grad * real(1 - b1)", "m += grad * real(1 - b2)"),
     ("v += grad * grad * real(1 - b2)", "v += abs(grad) * real(1 - b2)"), ("step += real(self.eps)", "pass"),
-    ("1 - b2**self.steps", "1"), ("1 - b1**self.steps", "1"), ("self.steps += 1", "self.steps = 1"),
+    ("1 - b2**t", "1"), ("1 - b1**t", "1"), ("self.count[i] += 1", "self.count[i] = np.ones((), int)"),
 ])
 def test_a_planted_bug_is_caught(old, new):
     mutant = mutate(optim, old, new)
@@ -124,6 +124,37 @@ def test_gradients_stay_as_they_are_and_none_changes_nothing(make):
     p.grad = np.array([1.0, 2.0, 3.0], np.float32)
     make([p, q]).step()
     assert p.grad.tolist() == [1.0, 2.0, 3.0] and q.data.tolist() == [1.0, 1.0, 1.0] and p.data.tolist() != [1.0] * 3
+
+
+def late_gradients_by_the_letter(optim):
+    """The bias correction counts a parameter's own gradients: a first one that comes late is still a first one."""
+    late, early = Parameter(np.array([1.0])), Parameter(np.array([1.0]))
+    optimizer, given = optim.Adam([late, early], lr=0.1), [None, None, None, 1.0, 1.0, None, -3.0]
+    for g in given:
+        early.grad = np.array([1.0])
+        late.grad = None if g is None else np.array([g])
+        optimizer.step()
+    expected = literal.adam(1.0, [g for g in given if g is not None], lr=0.1)
+    np.testing.assert_allclose(late.data, expected[-1], rtol=1e-12)
+    np.testing.assert_allclose(early.data, literal.adam(1.0, [1.0] * len(given), lr=0.1)[-1], rtol=1e-12)
+    state = optimizer.state_dict()
+    assert (state["count.0"], state["count.1"]) == (3, 7)
+
+
+def test_adam_counts_each_parameters_own_steps():
+    late_gradients_by_the_letter(optim)
+    with pytest.raises(AssertionError):
+        late_gradients_by_the_letter(mutate(optim, "t = int(self.count[i])", "t = self.steps"))
+
+
+def test_adam_after_two_late_gradients_of_one_has_moved_twice_by_lr():
+    """m̂ = 1 and v̂ = 1 after each: w = 1 − 0.1 − 0.1."""
+    p, q = Parameter(np.array([1.0])), Parameter(np.array([1.0]))
+    optimizer = optim.Adam([p, q], lr=0.1)
+    for g in (None, None, None, 1.0, 1.0):
+        q.grad, p.grad = np.array([1.0]), None if g is None else np.array([g])
+        optimizer.step()
+    np.testing.assert_allclose(p.data, 0.8, rtol=1e-7)
 
 
 def test_zero_grad_forgets():
@@ -191,12 +222,26 @@ def test_a_state_that_does_not_fit_changes_nothing():
     (lambda p: optim.SGD([p], lr=0.1, weight_decay=-1), ValueError, "weight_decay -1"),
     (lambda p: optim.Adam([p], betas=(0.9, 1.0)), ValueError, "betas"),
     (lambda p: optim.Adam([p], eps=0), ValueError, "eps 0"),
+    (lambda p: optim.Adam([p], weight_decay=math.nan), ValueError, "weight_decay nan"),
+    (lambda p: optim.Adam([p], eps=math.nan), ValueError, "eps nan"),
+    (lambda p: optim.SGD([p], lr=0.1, weight_decay=math.nan), ValueError, "weight_decay nan"),
+    (lambda p: optim.StepLR(optim.SGD([p], lr=0.1), 1, gamma=0), ValueError, "gamma 0"),
+    (lambda p: optim.StepLR(optim.SGD([p], lr=0.1), 1, gamma=math.nan), ValueError, "gamma nan"),
     (lambda p: optim.StepLR(optim.SGD([p], lr=0.1), 0), ValueError, "step_size is 0"),
     (lambda p: optim.CosineAnnealingLR(optim.SGD([p], lr=0.1), 0), ValueError, "T_max is 0"),
 ])
 def test_what_cannot_train_is_refused(make, error, message):
     with pytest.raises(error, match=message):
         make(Parameter([1.0, 2.0]))
+
+
+def test_a_misspelled_attribute_is_refused():
+    optimizer = optim.Adam([Parameter([1.0])])
+    with pytest.raises(AttributeError, match="Adam has no attribute 'weight_deca'; did you mean 'weight_decay'"):
+        optimizer.weight_deca = 0.1
+    with pytest.raises(AttributeError, match="no attribute 'learning_rate'"):
+        optimizer.learning_rate = 0.1
+    optimizer.lr = 0.5
 
 
 def rates(make, steps, steps_per_epoch):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minicompress import nn
+from minicompress import data, nn
 from minicompress.nn import checkpoint, optim, train
 from tests.mutants import mutate
 
@@ -169,8 +169,8 @@ def other_model():
 
 
 @pytest.mark.parametrize(("make", "message"), [
-    (lambda: changed(epochs=5), "'epochs': 4.*'epochs': 5"), (lambda: changed(batch_size=16), "'batch_size': 32"),
-    (other_optimizer, "'optimizer': 'SGD'.*'optimizer': 'Adam'"), (other_model, "checkpoint of"),
+    (lambda: changed(epochs=5), "epochs is 4, not 5"), (lambda: changed(batch_size=16), "batch_size is 32, not 16"),
+    (other_optimizer, "optimizer is 'SGD', not 'Adam'"), (other_model, "checkpoint of"),
 ])
 def test_the_checkpoint_of_another_run_is_refused(make, message, tmp_path):
     Run("momentum").fit(checkpoint=tmp_path / "run")
@@ -179,7 +179,118 @@ def test_the_checkpoint_of_another_run_is_refused(make, message, tmp_path):
         run.fit(checkpoint=tmp_path / "run", resume=True)
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 torn"])
+def options(make):
+    return lambda: (lambda run: changed(optimizer=make(run.model.parameters()), model=run.model, schedule=()))(
+        Run("momentum"))
+
+
+def relabelled():
+    run = Run("momentum")
+    return changed(data=data.Split(run.data.images, run.data.labels[::-1].copy(), run.data.scale))
+
+
+def brighter():
+    run = Run("momentum")
+    return changed(data=data.Split(run.data.images // 2, run.data.labels, run.data.scale))
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (options(lambda ps: optim.SGD(ps, lr=0.2, momentum=0.9, weight_decay=1e-3)), "initial_lr is 0.1, not 0.2"),
+    (options(lambda ps: optim.SGD(ps, lr=0.1, momentum=0.8, weight_decay=1e-3)), "momentum is 0.9, not 0.8"),
+    (options(lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9)), r"weight_decay is 0.001, not 0\.0"),
+    (options(lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9, weight_decay=1e-3, nesterov=True)), "nesterov is False"),
+    (relabelled, "labels of training is"), (brighter, "images of training is"),
+    (lambda: changed(best_from=1), "best_from is 0, not 1"), (lambda: changed(validation=None), "of validation is"),
+    (lambda: changed(rng=np.random.default_rng(3)), "beginning of rng is"),
+    (lambda: changed(rng=np.random.Generator(np.random.MT19937(2))), "beginning of rng is"),
+    (lambda: changed(augment=functools.partial(noisy, np.random.default_rng(1))), r"generators is \['drop"),
+])
+def test_the_checkpoint_of_a_run_that_differs_in_one_thing_is_refused_by_its_name(make, message, tmp_path):
+    Run("momentum").fit(checkpoint=tmp_path / "run")
+    with pytest.raises(ValueError, match=f"of another run: its .*{message}"):
+        make().fit(checkpoint=tmp_path / "run", resume=True)
+
+
+def noisy(noise, images, rng):
+    return images + noise.random(images.shape, np.float32)
+
+
+def test_the_options_of_adam_are_compared_too(tmp_path):
+    def run(**options):
+        one = Run("adam", 1)
+        one.optimizer, one.schedule = optim.Adam(one.model.parameters(), **options), ()
+        one.fit(checkpoint=tmp_path / "run", resume=True)
+
+    run()
+    run()
+    with pytest.raises(ValueError, match=r"betas is \[0.9, 0.999\], not \[0.8, 0.999\]"):
+        run(betas=(0.8, 0.999))
+    with pytest.raises(ValueError, match="eps is 1e-08, not 1e-07"):
+        run(eps=1e-7)
+
+
+class Slotted:
+    __slots__ = ("rng",)
+
+    def __init__(self, rng):
+        self.rng = rng
+
+    def __call__(self, images, rng):
+        return images + self.rng.random(images.shape, np.float32)
+
+
+def closure(g):
+    holder = Slotted(g)
+    return lambda images, rng: holder(images, rng)
+
+
+def default(g):
+    def augment(images, rng, noise=g):
+        return images
+    return augment
+
+
+def keyword(g):
+    def augment(images, rng, *, noise=g):
+        return images
+    return augment
+
+
+class Method:
+    def __init__(self, rng):
+        self.deep = {"list": [(rng,)]}
+
+    def augment(self, images, rng):
+        return images
+
+
+@pytest.mark.parametrize("hold", [
+    lambda g: functools.partial(noisy, g), lambda g: functools.partial(noisy, noise=g), Slotted, closure, default,
+    keyword, lambda g: Method(g).augment, lambda g: functools.partial(noisy, [{"deep": (Slotted(g),)}]),
+])
+def test_a_generator_is_found_wherever_a_callable_holds_it(hold):
+    g = np.random.default_rng(0)
+    generators, modules = checkpoint.held([hold(g)])
+    assert len(generators) == 1 and generators[0] is g and modules == []
+
+
+def test_a_module_is_found_once_with_its_generators_but_not_the_models_own():
+    rng = np.random.default_rng(0)
+    model, teacher = nn.Sequential(nn.Linear(2, 2, rng=rng)), nn.Sequential(nn.Dropout(0.5, rng=rng))
+    generators, modules = checkpoint.held([lambda: (model, teacher)], known=[model])
+    assert generators == [rng] and modules == [teacher]
+
+
+def saved(save, *args, **kwargs):
+    file = io.BytesIO()
+    save(file, *args, **kwargs)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"no checkpoint", b"PK\x03\x04 torn", saved(np.savez, a=np.ones(2)), saved(np.save, np.ones(2)),
+    saved(np.savez, notes=np.frombuffer(b"[1]", np.uint8)), saved(np.savez, notes=np.frombuffer(b"{}", np.uint8)),
+], ids=["empty", "text", "torn", "npz", "npy", "list", "dict"])
 def test_a_file_that_is_no_checkpoint_is_refused(content, tmp_path):
     (tmp_path / "run").write_bytes(content)
     with pytest.raises(ValueError, match="no checkpoint"):
@@ -190,7 +301,9 @@ def test_a_file_that_is_no_checkpoint_is_refused(content, tmp_path):
     ('self.model.load_state_dict(state["model"])', "pass"), ("p.data = np.array(state", "_ = np.array(state"),
     ('self.optimizer.load_state_dict(state["optimizer"])', "pass"), ('parts["best"] or None', "None"),
     ('History(**notes["history"])', "History()"),
-    ('generator.bit_generator.state = notes["generators"][name]', "pass"),
+    ("generator.bit_generator.state = generators[name]", "pass"), ("module.load_state_dict(", "dict("),
+    ("queue += [generator for _, generator in value.generators()]", "pass"),
+    ("queue += gc.get_referents(value)", "pass"),
     ("| dict(model.generators())", ""), ("path.with_name(path.name + \".tmp\")", "path"),
     ("os.replace(temporary, path)", "pass"),
 ])
