@@ -13,12 +13,20 @@ from minicompress.engine import Tensor
 from . import functional
 from .checkpoint import Run, digest
 from .metrics import measures
-from .module import evaluating, observe
-from .optim import SGD
+from .module import Module, evaluating, observe
+from .optim import SGD, Optimizer
 
 
 def cross_entropy(model, batch):
-    """The default objective: the mean cross-entropy of the model's logits with the batch's labels."""
+    """The default objective: the mean cross-entropy of the model's logits with the batch's labels.
+
+    Raises ValueError for a batch without labels.
+
+    >>> from minicompress import models
+    >>> batch, = batches((np.zeros((3, 4), np.float32), np.arange(3)), 3)
+    >>> cross_entropy(models.mlp([4, 3], rng=np.random.default_rng(0)), batch).shape
+    ()
+    """
     if batch.y is None:
         raise ValueError("these data have no labels, so cross-entropy has no target: give another objective")
     return functional.cross_entropy(model(Tensor(batch.x)), batch.y)
@@ -30,7 +38,8 @@ def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedul
 
     Args:
         data: a `Dataset` (its train and validation splits are used), or anything that `data.as_split` accepts.
-        objective: ``(model, batch) -> loss``, a scalar Tensor.
+        objective: ``(model, batch) -> loss``, a scalar Tensor. The history's error counts the answers of its first call
+            of the model.
         optimizer: by default SGD with lr 0.05 and momentum 0.9. It must hold the model's present parameters.
         schedule: a callable, or several, called before each step with ``(step, steps_per_epoch)``, step from 0. What
             it does must follow from these two: of its own state only generators and modules are in a checkpoint.
@@ -50,14 +59,22 @@ def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedul
     Ctrl-C returns what there is, with ``history.interrupted``. Raises FloatingPointError for a loss or a weight that is
     not finite; model and optimizer are then back at the start of the last epoch whose first loss was finite. Raises
     ValueError for a checkpoint of other settings, data or generators, and TypeError or ValueError for anything else
-    that does not fit.
+    that does not fit, such as an optimizer that holds nothing that trains.
+
+    >>> from minicompress import models
+    >>> x, y = np.eye(3, dtype=np.float32), np.arange(3)
+    >>> model = models.mlp([3, 3], rng=np.random.default_rng(0))
+    >>> history = fit(model, (x, y), epochs=5, progress=False, rng=np.random.default_rng(0))
+    >>> history.loss[-1] < history.loss[0]
+    True
     """
     if isinstance(data, Dataset):
         data, validation = data.train, data.validation if validation is None else validation
     split, validation = as_split(data), None if validation is None else as_split(validation)
-    optimizer = SGD(model.parameters(), lr=0.05, momentum=0.9) if optimizer is None else optimizer
-    schedules = [schedule] if callable(schedule) else list(schedule or ())
-    _check(model, optimizer, schedules, epochs, batch_size, validation, rng)
+    if optimizer is None and isinstance(model, Module):
+        optimizer = SGD(model.parameters(), lr=0.05, momentum=0.9)
+    schedules = list(schedule or ()) if isinstance(schedule, list | tuple | None) else [schedule]
+    _check(model, optimizer, objective, schedules, augment, epochs, batch_size, best_from, validation, rng)
     if checkpoint is None:
         run = Run(model, optimizer, rng)
     else:
@@ -97,10 +114,17 @@ def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedul
     return history
 
 
-def _check(model, optimizer, schedules, epochs, batch_size, validation, rng):
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name} is {value!r}, expected an integer of at least 1")
+def _check(model, optimizer, objective, schedules, augment, epochs, batch_size, best_from, validation, rng):
+    for name, value, expected in (("model", model, Module), ("optimizer", optimizer, Optimizer)):
+        if not isinstance(value, expected):
+            raise TypeError(f"{name} is {value!r}, expected an instance of {expected.__name__}")
+    for name, value in (("objective", objective), *(("augment", a) for a in [augment] if a is not None),
+                        *(("schedule", schedule) for schedule in schedules)):
+        if not callable(value):
+            raise TypeError(f"{name} is {value!r}, expected a callable")
+    for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("best_from", best_from, 0)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise ValueError(f"{name} is {value!r}, expected an integer of at least {least}")
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng is {rng!r}, expected a np.random.Generator")
     if not set(model.parameters()) & set(optimizer.parameters):
@@ -142,6 +166,8 @@ def _epoch(run, examples, objective, schedules, first_step, steps, bar):
             if step == first_step:
                 run.good = before
             loss.backward()
+            if step == first_step:
+                _require_gradients(model, optimizer)
             optimizer.step()
             total, count = total + value * n, count + n
             if batch.y is not None and outputs and outputs[0].ndim == 2 and len(outputs[0]) == n:
@@ -150,6 +176,19 @@ def _epoch(run, examples, objective, schedules, first_step, steps, bar):
     for name, parameter in model.named_parameters():
         _require_finite(parameter.data, f"{name} after epoch {first_step // steps}")
     return total / count, float(wrong / labelled) if labelled else None
+
+
+def _require_gradients(model, optimizer):
+    """An optimizer built before `project` holds weights that no longer train, and lacks the centroids that do."""
+    held = set(map(id, optimizer.parameters))
+    if all(p.grad is None for p in optimizer.parameters):
+        raise ValueError("none of the optimizer's parameters has a gradient: build it after the model's last change")
+    for name, parameter in model.named_parameters(projections=False):
+        for projection in parameter.projections if id(parameter) in held and parameter.grad is None else ():
+            for key, state in projection.state():
+                if state is not None and getattr(state, "grad", None) is not None and id(state) not in held:
+                    raise ValueError(f"the optimizer holds {name}, which {type(projection).__name__} made constant, "
+                                     f"and lacks its {key}: build it after the model's last change")
 
 
 def _require_finite(value, what):
@@ -171,6 +210,8 @@ def predict(model, data, batch_size=256):
     >>> predict(models.mlp([4, 3], rng=np.random.default_rng(0)), np.zeros((5, 4), np.float32)).shape
     (5, 3)
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"model is {model!r}, expected a Module")
     with evaluating(model):
         return np.concatenate([model(Tensor(batch.x)).data for batch in batches(data, batch_size)])
 

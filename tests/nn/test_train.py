@@ -267,6 +267,12 @@ def other_parameters():
     ({"epochs": 0}, ValueError, "epochs is 0"), ({"epochs": 1.5}, ValueError, "epochs is 1.5"),
     ({"epochs": True}, ValueError, "epochs is True"),
     ({"batch_size": 0}, ValueError, "batch_size is 0"), ({"batch_size": 2.5}, ValueError, "batch_size is 2.5"),
+    ({"best_from": 1.5}, ValueError, "best_from is 1.5"), ({"best_from": -1}, ValueError, "best_from is -1"),
+    ({"optimizer": "sgd"}, TypeError, "optimizer is 'sgd', expected an instance of Optimizer"),
+    ({"objective": 3}, TypeError, "objective is 3, expected a callable"),
+    ({"schedule": 3}, TypeError, "schedule is 3, expected a callable"),
+    ({"schedule": [None]}, TypeError, "schedule is None, expected a callable"),
+    ({"augment": 3}, TypeError, "augment is 3, expected a callable"),
     ({"rng": None}, TypeError, "rng is None"), ({"rng": 0}, TypeError, "rng is 0"),
     ({"optimizer": other_parameters()}, ValueError, "none of the model's parameters"),
     ({"schedule": optim.StepLR(other_parameters(), 1)}, ValueError, "StepLR changes another optimizer"),
@@ -286,6 +292,42 @@ def test_what_cannot_be_trained_on_is_refused(options, error, message):
     with pytest.raises(error, match=message):
         fit(model, **options)
     assert bits(model) == before
+
+
+def test_what_is_no_model_is_refused():
+    for call in (lambda: fit("mlp"), lambda: nn.predict("mlp", blobs()[0]), lambda: nn.evaluate(3, blobs())):
+        with pytest.raises(TypeError, match=r"model is .*, expected an? .*Module"):
+            call()
+
+
+@pytest.mark.parametrize("names", [["fc1.weight"], ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]])
+def test_an_optimizer_from_before_a_projection_is_refused(names):
+    from minicompress.quantization import WeightClustering
+    model = mlp()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    parameters = dict(model.named_parameters())
+    for name in names:
+        nn.project(parameters[name], WeightClustering(4))
+    before = bits(model)
+    with pytest.raises(ValueError, match="build it after the model's last change"):
+        fit(model, optimizer=optimizer)
+    assert bits(model) == before
+    fit(model, optimizer=optim.SGD(model.parameters(), lr=0.1))
+    frozen = model.fc1.weight.projections[0].centroids_.data.copy()
+    fit(model, optimizer=optim.SGD([model.fc2.bias if len(names) == 1 else
+                                    model.fc2.bias.projections[0].centroids_], lr=0.1))  # freezing is a choice
+    np.testing.assert_array_equal(model.fc1.weight.projections[0].centroids_.data, frozen)
+
+
+def test_the_first_call_of_the_model_is_the_one_whose_errors_count():
+    def objective(model, batch):
+        loss = nn.cross_entropy(model, batch)
+        return loss + 0 * model(Tensor(-batch.x)).sum()  # of which nearly all answers are wrong
+
+    model = mlp()
+    fit(model, epochs=15)
+    assert fit(model, objective=objective, epochs=1).error == [0.0]
+    assert np.mean(nn.predict(model, -blobs()[0]).argmax(axis=1) != blobs()[1]) > 0.5
 
 
 def test_labels_beyond_the_models_classes_are_refused():
