@@ -291,7 +291,9 @@ class Sequential(Module):
         return len(self.children())
 
     def __getitem__(self, index):
-        return self.children()[index][1]
+        """The layer at a position, or for a slice a Sequential of those very layers, under their names."""
+        chosen = self.children()[index]
+        return Sequential(dict(chosen)) if isinstance(index, slice) else chosen[1]
 
     def __iter__(self):
         return iter([module for _, module in self.children()])

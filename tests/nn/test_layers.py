@@ -170,3 +170,22 @@ def test_names_that_would_collide_are_refused(name):
 def test_only_modules_go_into_sequential():
     with pytest.raises(TypeError, match="layer '1' is a function"):
         nn.Sequential(nn.ReLU(), lambda x: x)
+
+
+def test_a_slice_of_a_sequential_is_one_of_the_same_layers():
+    rng = np.random.default_rng(0)
+    model = nn.Sequential({"fc1": nn.Linear(3, 4, rng=rng), "relu": nn.ReLU(), "fc2": nn.Linear(4, 2, rng=rng)})
+    x = Tensor(rng.standard_normal((5, 3)).astype(np.float32))
+    head, tail = model[:2], model[-1:]
+    assert isinstance(head, nn.Sequential) and [name for name, _ in head.children()] == ["fc1", "relu"]
+    assert head.fc1 is model.fc1 and model[0] is model.fc1 and model[-1] is tail.fc2 and list(model)[2] is model.fc2
+    assert tail(head(x)).numpy().tobytes() == model(x).numpy().tobytes()
+    assert len(nn.Sequential(*model)) == 3 and len(model[5:]) == 0
+
+
+def test_the_running_statistics_of_images_by_hand():
+    """8 values a channel, 0 … 7: mean 3.5, and variance Σ(x − 3.5)²/(8 − 1) = 42/7 = 6, as of a sample."""
+    norm = nn.BatchNorm2d(1, momentum=0.25)
+    norm(Tensor(np.arange(8, dtype=np.float32).reshape(2, 1, 2, 2)))
+    np.testing.assert_allclose(norm.running_mean, [0.25 * 3.5], rtol=1e-6)
+    np.testing.assert_allclose(norm.running_var, [0.75 * 1 + 0.25 * 6], rtol=1e-6)
