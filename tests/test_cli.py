@@ -38,9 +38,15 @@ def run(capsys, *argv):
     return code, *capsys.readouterr()
 
 
+# A shell's background job ignores Ctrl-C, and so would its children: listen to it again.
+LISTENING = """import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("minicompress", run_name="__main__")"""
+
+
 def start(*argv, **options):
     """The same in a process of its own, not yet waited for."""
-    return subprocess.Popen([sys.executable, "-m", "minicompress", *map(str, argv)], cwd=ROOT, text=True,
+    return subprocess.Popen([sys.executable, "-c", LISTENING, *map(str, argv)], cwd=ROOT, text=True,
                             encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             env=os.environ | {"PYTHONIOENCODING": "utf-8"}, **options)
 
