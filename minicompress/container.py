@@ -56,7 +56,8 @@ def save(model, path):
     The same model gives the same bytes every time, and so does a model loaded from the file. The file appears whole or
     not at all: it is written under another name in the same folder, then renamed.
 
-    Raises ValueError for another suffix, and for a model whose description is too long; TypeError for arrays of a form
+    Raises ValueError for another suffix, and for a model whose description is too long or that `load` would refuse;
+    TypeError for arrays of a form
     that has no codec, and for buffers that are not float32 or float64.
 
     >>> import tempfile
@@ -70,9 +71,11 @@ def save(model, path):
     path = Path(path)
     if path.suffix != ".mcz":
         raise ValueError(f"path is {str(path)!r}, expected the suffix .mcz")
-    text = _text(_description(model))
+    description = _description(model)
+    text = _text(description)
     if len(text) > MOST_TEXT:
         raise ValueError(f"the description of the model has {len(text)} bytes, expected at most {MOST_TEXT}")
+    _built(description)  # refuses what no reader would accept
     forms = {name: parameter.form() for name, parameter in model.named_parameters(projections=False)}
     for name, buffer in model.named_buffers():
         if buffer.dtype not in (np.float32, np.float64):
@@ -89,11 +92,12 @@ def save(model, path):
 def load(path, *, into=None, max_bytes=2**30):
     """Read a model: a new one from the graph in the file, or ``into`` a given model whose arrays have the same names.
 
-    ``max_bytes`` bounds the memory that loading may take, the file's own bytes included. A loaded model computes the
-    same values as the saved one, bit for bit, and keeps its projections, so that it can be trained on.
+    ``max_bytes``, an integer, bounds the memory that loading may take, the file's own bytes included. A loaded model
+    computes the same values as the saved one, bit for bit, and keeps its projections, so that it can be trained on.
 
     Raises ContainerError, and leaves ``into`` as it was, if the file is damaged or hostile, would take more than
-    ``max_bytes``, describes no graph while ``into`` is None, or differs from ``into``: then with the first difference.
+    ``max_bytes``, describes no graph while ``into`` is None, or differs from ``into`` in the arrays' names and shapes
+    or, if both are graphs of the library's layers, in any layer's arguments: then with the first difference.
 
     >>> import tempfile
     >>> from minicompress import models
@@ -106,12 +110,13 @@ def load(path, *, into=None, max_bytes=2**30):
         raise TypeError(f"into is a {type(into).__name__}, expected a Module or None")
     reader, description = _open(path, max_bytes)
     with _refusing(path):
-        own = nn.build(description) if isinstance(description, list) else None
+        own = _built(description)
         if into is None and own is None:
             raise ContainerError("the file holds a model of a class of its own: load it with into=model")
-        model, names = own if into is None else into, _names(description if own is None else own)
-        if names != _names(model):
-            raise ContainerError(_difference(names, _names(model)))
+        model = own if into is None else into
+        _same(_names(description if own is None else own), _names(model))
+        if own is not None and into is not None and isinstance(given := _description(into), list):
+            _same([_layers(description)], [_layers(given)], kinds=["layer"])
         shapes = {name: array.shape for name, array in [*model.named_parameters(projections=False),
                                                          *model.named_buffers()]}
         forms = {name: _read(reader, name, shape) for name, shape in shapes.items()}
@@ -133,7 +138,8 @@ def inspect(path, *, max_bytes=2**30):
     """
     reader, description = _open(path, max_bytes)
     with _refusing(path):
-        names = _names(nn.build(description) if isinstance(description, list) else description)
+        own = _built(description)
+        names = _names(description if own is None else own)
         forms, coded = {}, []
         for name in names[0] + names[1]:
             before = len(reader.parts)
@@ -152,6 +158,28 @@ def _description(model):
     except TypeError:
         parameters, buffers = _names(model)
         return {"parameters": parameters, "buffers": buffers}
+
+
+def _built(description):
+    """The blank model of a graph, or None for the names of arrays; ValueError unless the graph is written canonically.
+
+    That is: with numbers for numbers, booleans for booleans, and no trailing defaults.
+    """
+    if not isinstance(description, list):
+        return None
+    model = nn.build(description)
+    if _text(nn.describe(model)) != _text(description):
+        raise ValueError("a layer's arguments are not in their canonical form")
+    return model
+
+
+def _layers(description, path=()):
+    """Every layer of a graph with its path and arguments, as text, in order."""
+    name, *arguments = description
+    if name != "Sequential":
+        return [f"{'.'.join(path)} {_text(description).decode()}"]
+    inner = [layer for child, declared in arguments for layer in _layers(declared, (*path, child))]
+    return [f"{'.'.join(path)} Sequential", *inner]
 
 
 def _names(model):
@@ -173,14 +201,18 @@ def _parse(text):
     if _text(description) != text:  # this also refuses NaN, names given twice and numbers that overflow
         raise ContainerError("the description is not in its canonical form")
     if not isinstance(description, list):
-        names = [*description["parameters"], *description["buffers"]]
-        if len(description) != 2 or len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
-            raise ContainerError("the description is neither a graph nor lists of names")
+        lists = description["parameters"], description["buffers"]
+        names = [name for names in lists if isinstance(names, list) for name in names if isinstance(name, str)]
+        if len(description) != 2 or not all(isinstance(names, list) for names in lists) \
+                or len(set(names)) != sum(map(len, lists)):
+            raise ContainerError("the description is neither a graph nor two lists of names")
     return description
 
 
 def _open(path, max_bytes):
     """Check a file as a whole; returns a Reader behind the description, and the description."""
+    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int | np.integer):
+        raise TypeError(f"max_bytes is {max_bytes!r}, expected an integer")
     with open(path, "rb") as file, _refusing(path):
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
@@ -256,13 +288,13 @@ def _assign(model, forms, reader, blank):
         raise
 
 
-def _difference(stored, given):
-    """The first difference between the names of arrays in a file and in a model."""
-    for what, ours, theirs in zip(("parameter", "buffer"), stored, given, strict=True):
+def _same(stored, given, kinds=("parameter", "buffer")):
+    """ContainerError with the first difference between what a file and a model hold, unless there is none."""
+    for kind, ours, theirs in zip(kinds, stored, given, strict=True):
         for i, (a, b) in enumerate(zip_longest(ours, theirs)):
             if a != b:
                 file, model = (f"{x!r}" if x is not None else "missing" for x in (a, b))
-                return f"{what} {i} is {file} in the file and {model} in the model"
+                raise ContainerError(f"{kind} {i} is {file} in the file and {model} in the model")
 
 
 def _write(path, data):

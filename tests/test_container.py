@@ -11,6 +11,7 @@ from minicompress import coding, container, models, nn, pruning, quantization
 from minicompress.engine import Tensor
 from minicompress.forms import Codebook, Dense, Form, Sparse
 from tests import literal_container
+from tests.mutants import mutate
 
 
 def compressed(model, rng, keep=0.3, k=6):
@@ -220,6 +221,38 @@ def test_the_first_difference_is_told_and_the_model_left_alone(tmp_path):
     law_untouched(container, path, wide, "fc1.weight is float32 in the file and float64 in the model")
 
 
+def test_a_graph_loads_only_into_an_equal_graph(tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "graph.mcz"
+
+    def model(stride=1, p=0.5, last=nn.ReLU):
+        return nn.Sequential({"conv": nn.Conv2d(1, 2, 3, stride=stride, rng=rng),
+                              "end": nn.Sequential({"drop": nn.Dropout(p, rng=rng), "last": last()})})
+
+    container.save(model(stride=2), path)
+    law_untouched(container, path, model(), r"layer 1 is 'conv \[.*,2\]' in the file and 'conv \[.*3\]' in the model")
+    law_untouched(container, path, model(stride=2, p=0), r"layer 3 is 'end\.drop \[.*\]' .* 'end\.drop .*0\.0\]'")
+    law_untouched(container, path, model(stride=2, last=nn.Flatten), r"layer 4 is 'end\.last .*ReLU.*Flatten")
+    same = model(stride=2)
+    assert container.load(path, into=same) is same
+    mutant = mutate(container, "if own is not None and into is not", "if False and into is not")
+    with pytest.raises(pytest.fail.Exception):
+        law_untouched(mutant, path, model(), "layer 1")
+
+
+def test_whatever_is_saved_is_in_canonical_form(tmp_path):
+    """Integers where floats are meant, NumPy's numbers, defaults spelled out."""
+    rng = np.random.default_rng(0)
+    model = nn.Sequential({
+        "conv": nn.Conv2d(np.int64(1), 2, 3, np.int32(1), 0, 1, 1, rng=rng), "norm": nn.BatchNorm2d(2, 1, 0),
+        "pool": nn.MaxPool2d(2, 2), "drop": nn.Dropout(np.float64(0.5), rng=rng), "none": nn.Dropout(0, rng=rng),
+        "half": nn.Dropout(np.float32(0.1), rng=rng)})
+    container.save(model, tmp_path / "model.mcz")
+    assert arrays(container.load(tmp_path / "model.mcz")) == arrays(model)
+    model.drop.p = 0  # by hand, as an integer: no reader would accept it
+    with pytest.raises(ValueError, match="canonical form"):
+        container.save(model, tmp_path / "model.mcz")
+
+
 def test_a_failure_half_way_leaves_the_model_alone(tmp_path, monkeypatch):
     container.save(Twin(np.random.default_rng(0)), tmp_path / "twin.mcz")
     real, calls = nn.assign, []
@@ -269,6 +302,8 @@ def test_bad_arguments(tmp_path):
         (lambda: container.save([model], tmp_path / "model.mcz"), TypeError, "model is a list"),
         (lambda: container.load(tmp_path / "model.mcz", into=[model]), TypeError, "into is a list"),
         (lambda: container.load(tmp_path / "none.mcz"), FileNotFoundError, "none.mcz"),
+        (lambda: container.load(tmp_path / "none.mcz", max_bytes=None), TypeError, "max_bytes is None"),
+        (lambda: container.inspect(tmp_path / "none.mcz", max_bytes="1"), TypeError, "max_bytes is '1'"),
         (lambda: container.save(model, tmp_path / "no" / "folder.mcz"), FileNotFoundError, "folder"),
     ]:
         with pytest.raises(error, match=match):

@@ -77,7 +77,14 @@ HOSTILE = {
     "another key": file({"parameters": [], "buffers": [], "more": []}),
     "no names": file({"parameters": [1], "buffers": []}),
     "names twice": file({"parameters": ["a"], "buffers": ["a"]}, B, B), "no buffers": file({"parameters": ["a"]}, B),
-    "a name in no list": file({"parameters": "ab", "buffers": {}}), "an unknown layer": file(["Eval", 1]),
+    "a name in no list": file({"parameters": "ab", "buffers": {}}),
+    "names in a string": file({"parameters": "ab", "buffers": ""}, W, B),
+    "names in objects": file({"parameters": {}, "buffers": {}}),
+    "defaults spelled out": file(["Linear", 2, 3, True], W, B),
+    "a number for a boolean": file(["Linear", 2, 3, 1], W, B),
+    "a boolean for a number": file(["Dropout", False]), "an integer for a float": file(["Dropout", 0]),
+    "a window's own stride": file(["MaxPool2d", 2, 2]), "a negative rate": file(["Dropout", -1.5]),
+    "a default in a child": file(["Sequential", ["a", ["Dropout", 0.5]]]), "an unknown layer": file(["Eval", 1]),
     "a module's method": file(["Module"]), "a layer twice": file(["Sequential", ["a", ["ReLU"]], ["a", ["ReLU"]]]),
     "arguments of the wrong kind": file(["Linear", "2", [3]], W, B), "too many arguments": file(["ReLU", 1, 2, 3]),
     "negative sizes": file(["Linear", -2, 3], W, B), "a layer of no kind": file([1, 2]),
@@ -109,11 +116,21 @@ def test_hostile_files_are_refused_at_once(data, tmp_path):
     assert peak < 20_000_000
 
 
+def test_inspect_refuses_a_bad_description(tmp_path):
+    """Where `load` would find another fault: these need a model to go into, or one like the file's."""
+    path = tmp_path / "bad.mcz"
+    for name in ("names in a string", "names in objects", "defaults spelled out", "a boolean for a number"):
+        path.write_bytes(HOSTILE[name])
+        with pytest.raises(container.ContainerError, match=r"neither a graph|canonical form"):
+            container.inspect(path)
+
+
 def test_the_same_files_without_the_fault_are_fine(tmp_path):
     path = tmp_path / "good.mcz"
     code = b"\x02\x03\x02\x22\x03" + bytes(12)
     for good in [sealed(GOOD), file(linear(2, 3), W, B), file(["Sequential", ["a", ["ReLU"]], ["b", ["ReLU"]]]),
-                 file(linear(2, 3), code + b"\x00\xa9\x50", B), file(["BatchNorm1d", 3], B, B, B, B)]:
+                 file(linear(2, 3), code + b"\x00\xa9\x50", B), file(["BatchNorm1d", 3], B, B, B, B),
+                 file(linear(2, 3, False), W), file(["Dropout", 0.0]), file(["MaxPool2d", 2, 1])]:
         path.write_bytes(good)
         assert isinstance(container.load(path), nn.Module)
 
