@@ -3,6 +3,7 @@
 from .conv import avg_pool2d, conv2d, global_avg_pool2d, max_pool2d
 from .gradcheck import GradientError, gradcheck
 from .ops import (
+    abs,
     absolute,
     add,
     batch_norm,
@@ -43,7 +44,7 @@ from .ops import (
 from .tensor import Tensor, no_grad
 
 __all__ = [
-    "GradientError", "Tensor", "absolute", "add", "avg_pool2d", "batch_norm", "clip", "concatenate", "conv2d",
+    "GradientError", "Tensor", "abs", "absolute", "add", "avg_pool2d", "batch_norm", "clip", "concatenate", "conv2d",
     "divide", "dropout", "exp", "flatten", "getitem", "global_avg_pool2d", "gradcheck", "linear", "log",
     "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "minimum", "multiply", "negative",
     "no_grad", "pad", "pow", "relu", "reshape", "sigmoid", "softmax", "sqrt", "stack", "subtract", "sum", "take",

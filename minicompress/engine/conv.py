@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from . import ops
-from .tensor import primitive
+from .tensor import primitive, require_tensors
 
 
 def _output_size(size, kernel, stride, padding):
@@ -95,22 +95,25 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, groups=1):
 
     y[n, f, i, j] = bias[f] + Σ_{c,p,q} weight[f, c, p, q] · x[n, c, stride·i + p − padding, stride·j + q − padding],
     and zero outside the image; c runs over the channels of f's group. groups = C is depthwise. Raises ValueError for
-    shapes that don't fit together.
+    shapes that don't fit together, TypeError for a stride or padding that is no integer.
 
     >>> from minicompress import Tensor
     >>> conv2d(Tensor(np.ones((1, 1, 3, 3), np.float32)), Tensor(np.ones((1, 1, 2, 2), np.float32))).numpy().ravel()
     array([4., 4., 4., 4.], dtype=float32)
     """
+    require_tensors("conv2d", x=x, weight=weight)
+    _require_whole("conv2d", 1, stride=stride, groups=groups)
+    _require_whole("conv2d", 0, padding=padding)
     shapes = f"images {x.shape}, filters {weight.shape}, groups={groups}"
     if x.ndim != 4 or weight.ndim != 4 or weight.shape[2] != weight.shape[3]:
         raise ValueError(f"conv2d needs images (N, C, H, W) and square filters (F, C/groups, k, k), got {shapes}")
     c, (f, c_group, _, _) = x.shape[1], weight.shape
-    if groups < 1 or c % groups or f % groups or c != c_group * groups:
+    if x.size == 0 or weight.size == 0:
+        raise ValueError(f"conv2d: nothing to compute with, got {shapes}")
+    if c % groups or f % groups or c != c_group * groups:
         raise ValueError(f"conv2d: channels don't fit, got {shapes}")
     if bias is not None and bias.shape != (f,):
         raise ValueError(f"conv2d: bias has shape {bias.shape}, expected ({f},)")
-    if stride < 1 or padding < 0:
-        raise ValueError(f"conv2d: stride {stride} and padding {padding}, expected at least 1 and 0")
     return _conv2d_all(x, weight, bias, stride=stride, padding=padding, groups=groups)
 
 
@@ -178,7 +181,16 @@ def global_avg_pool2d(x):
     return ops.mean(_images(x), axis=(2, 3))
 
 
+def _require_whole(op, least, **sizes):
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int | np.integer):
+            raise TypeError(f"{op}: {name} is {size!r}, expected an integer, the same for rows and columns")
+        if size < least:
+            raise ValueError(f"{op}: {name} {size}, expected at least {least}")
+
+
 def _images(x):
+    require_tensors("pooling", x=x)
     if x.ndim != 4:
         raise ValueError(f"pooling needs images (N, C, H, W), got shape {x.shape}")
     return x
@@ -186,6 +198,5 @@ def _images(x):
 
 def _stride(kernel, stride):
     stride = kernel if stride is None else stride
-    if kernel < 1 or stride < 1:
-        raise ValueError(f"pooling with kernel {kernel} and stride {stride}, expected at least 1")
+    _require_whole("pooling", 1, kernel=kernel, stride=stride)
     return stride

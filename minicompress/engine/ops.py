@@ -3,9 +3,11 @@
 Broadcasting needs no rows of its own: `Tensor.backward` sums each derivative back to its argument's shape.
 """
 
+import math
+
 import numpy as np
 
-from .tensor import Tensor, primitive, variadic
+from .tensor import Tensor, primitive, recording, require_tensors, variadic
 
 # Arithmetic                             y =                ∂L/∂a                            ∂L/∂b
 add = primitive(np.add,                  lambda g, y, a, b: g,                lambda g, y, a, b: g)
@@ -17,6 +19,7 @@ exp = primitive(np.exp,                  lambda g, y, a: g * y)
 log = primitive(np.log,                  lambda g, y, a: g / a)
 sqrt = primitive(np.sqrt,                lambda g, y, a: g / (2 * y))
 absolute = primitive(np.abs,             lambda g, y, a: g * np.sign(a))
+abs = absolute
 tanh = primitive(np.tanh,                lambda g, y, a: g * (1 - y * y))
 maximum = primitive(np.maximum,          lambda g, y, a, b: _won(g, a, b),     lambda g, y, a, b: _won(g, b, a))
 minimum = primitive(np.minimum,          lambda g, y, a, b: _won(g, b, a),     lambda g, y, a, b: _won(g, a, b))
@@ -90,13 +93,15 @@ def _put_columns(g, w, used):
 def linear(x, weight, bias=None):
     """y = x Wᵀ + b for x (N, in), W (out, in), b (out,): the result is (N, out). ValueError for other shapes.
 
-    In training, features that are 0 in the whole batch of inputs (a third of MNIST's pixels) are left out of both
-    products: they contribute 0 to y and have gradient 0.
+    While a graph is recorded, features that are 0 in the whole batch of inputs (a third of MNIST's pixels) are left out
+    of both products where no gradient is asked by x: they contribute 0 to y, and their weights have gradient 0. So
+    weights of such a feature that are not finite don't show in y.
 
     >>> linear(Tensor([[1.0, 2.0]]), Tensor([[3.0, 4.0]])).item()
     11.0
     """
-    if weight.requires_grad and not x.requires_grad and x.ndim == 2 and x.shape[1] == weight.shape[1]:
+    require_tensors("linear", x=x, weight=weight)
+    if weight.requires_grad and recording() and not x.requires_grad and x.ndim == 2 and x.shape[1] == weight.shape[1]:
         used = np.logical_or.reduce(x.data, axis=0).nonzero()[0]
         if used.size < 0.8 * x.shape[1]:
             x, weight = Tensor(x.data.take(used, axis=1)), _columns(weight, used)
@@ -167,6 +172,9 @@ def var(x, axis=None, keepdims=False, correction=0):
     >>> var(Tensor([1.0, 3.0])).item()
     1.0
     """
+    require_tensors("var", x=x)
+    if x.size == 0:
+        raise ValueError(f"var over no elements, shape {x.shape}")
     centred = x - mean(x, axis=axis, keepdims=True)
     total = sum(centred * centred, axis=axis, keepdims=keepdims)
     count = x.size // total.size
@@ -209,7 +217,9 @@ def _take(a, indices, axis=0):
     indices = np.asarray(indices)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"take: indices of shape {indices.shape} are {indices.dtype}, expected integers")
-    return a[indices] if a.ndim == 1 else np.take(a, indices, axis=axis)  # a[…] keeps the indices' order in memory
+    if a.ndim == 1 and axis in (0, -1):
+        return a[indices]  # keeps the indices' order in memory
+    return np.take(a, indices, axis=axis)
 
 
 def _put_along(g, a, indices, axis=0):
@@ -272,6 +282,8 @@ def concatenate(tensors, axis=0):
     >>> concatenate([Tensor([1.0]), Tensor([2.0, 3.0])]).shape
     (3,)
     """
+    if axis is None:
+        raise ValueError("concatenate: axis is None, expected an axis that exists")
     return _concatenate_all(*tensors, axis=axis)
 
 
@@ -286,15 +298,18 @@ def stack(tensors, axis=0):
 
 # Softmax: the maximum is subtracted first, so that nothing overflows
 def _logsumexp(a, axis=-1, keepdims=False):
-    """log Σ exp(a) along an axis."""
+    """log Σ exp(a) along an axis; −∞ where all are −∞, ∞ where one is ∞."""
     top = a.max(axis=axis, keepdims=True)
-    result = np.log(np.exp(a - top).sum(axis=axis, keepdims=True)) + top
+    top = np.where(np.isfinite(top), top, 0)  # ∞ − ∞ is no number
+    with np.errstate(divide="ignore", over="ignore"):  # log 0 is −∞, and beside an ∞ all overflow alike
+        result = np.log(np.exp(a - top).sum(axis=axis, keepdims=True)) + top
     return result if keepdims else np.squeeze(result, axis=axis)
 
 
 def _log_softmax(a, axis=-1):
     """a − log Σ exp(a) along an axis."""
-    return a - _logsumexp(a, axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore"):  # where log Σ exp(a) is not finite some are not numbers
+        return a - _logsumexp(a, axis=axis, keepdims=True)
 
 
 def _softmax(a, axis=-1):
@@ -342,8 +357,11 @@ def dropout(x, p, *, rng):
     >>> dropout(Tensor([1.0, 1.0]), 0.0, rng=np.random.default_rng(0)).numpy()
     array([1., 1.], dtype=float32)
     """
+    require_tensors("dropout", x=x)
     if not 0 <= p < 1:
         raise ValueError(f"p is {p}, expected 0 <= p < 1")
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng is {rng!r}, expected a np.random.Generator")
     keep = rng.random(x.shape, dtype=np.float32) >= p
     return where(keep, x * (1 / (1 - p)), 0.0)
 
@@ -353,21 +371,39 @@ def batch_norm(x, weight, bias, mean_, var_, eps):
 
     ``weight``, ``bias``, ``mean_`` and ``var_`` have one element a channel; the last two are Tensors of the batch's own
     statistics in training, arrays of the running ones in evaluation.
+
+    >>> x, one, zero = Tensor([[1.0], [5.0]]), Tensor([1.0]), Tensor([0.0])
+    >>> batch_norm(x, one, zero, mean(x, axis=0), var(x, axis=0), eps=0.0).numpy().ravel()
+    array([-1.,  1.], dtype=float32)
     """
+    require_tensors("batch_norm", x=x)
     per_channel = (1, -1) + (1,) * (x.ndim - 2)
     scale = weight / sqrt(var_ + eps)
     return x * reshape(scale, per_channel) + reshape(bias - mean_ * scale, per_channel)
 
 
-def _index(x, index):
-    return getitem(x, index.astype(np.intp) if isinstance(index, np.ndarray) and index.dtype.kind == "u" else index)
-
-
 def _reshape_method(x, *shape):
+    """The same elements in another shape, given as sizes or as one tuple; one size may be −1, the one that fits.
+
+    >>> Tensor([1.0, 2.0, 3.0, 4.0]).reshape(2, -1).shape
+    (2, 2)
+    """
     return reshape(x, shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape)
 
 
+def _rpow(x, base):
+    """baseˣ = exp(x · log base) for a number base > 0."""
+    if not isinstance(base, int | float | np.number) or not base > 0:
+        raise TypeError(f"{base!r} to the power of a Tensor: expected a number above 0")
+    return exp(x * math.log(base))
+
+
 def _transpose_method(x, *axes):
+    """The axes in another order, given one by one or as one tuple; reversed unless given.
+
+    >>> Tensor([[1.0, 2.0]]).transpose(1, 0).shape
+    (2, 1)
+    """
     return transpose(x, (axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes) or None)
 
 
@@ -375,11 +411,12 @@ def _transpose_method(x, *axes):
 for _name, _op in {
     "__add__": add, "__radd__": add, "__mul__": multiply, "__rmul__": multiply, "__sub__": subtract,
     "__rsub__": lambda b, a: subtract(a, b), "__truediv__": divide, "__rtruediv__": lambda b, a: divide(a, b),
-    "__neg__": negative, "__pow__": pow, "__abs__": absolute, "__matmul__": matmul,
-    "__rmatmul__": lambda b, a: matmul(a, b), "__getitem__": _index, "exp": exp, "log": log, "sqrt": sqrt,
+    "__neg__": negative, "__pow__": pow, "__rpow__": _rpow, "__abs__": absolute, "__matmul__": matmul,
+    "__rmatmul__": lambda b, a: matmul(a, b), "__getitem__": getitem, "exp": exp, "log": log, "sqrt": sqrt,
     "abs": absolute, "relu": relu, "tanh": tanh, "sigmoid": sigmoid, "clip": clip, "sum": sum, "mean": mean,
     "max": max, "var": var, "reshape": _reshape_method, "transpose": _transpose_method,
+    "pow": pow, "maximum": maximum, "minimum": minimum, "take": take, "flatten": flatten,
     "softmax": softmax, "log_softmax": log_softmax, "logsumexp": logsumexp,
 }.items():
     setattr(Tensor, _name, _op)
-Tensor.T = property(lambda x: transpose(x))
+Tensor.T = property(lambda x: transpose(x), doc="The axes in reverse order.")

@@ -30,6 +30,11 @@ def no_grad():
         _recording = before
 
 
+def recording():
+    """Whether a graph is being recorded: not inside `no_grad`."""
+    return _recording
+
+
 class Tensor:
     """An array of float32 or float64 that can say how a scalar computed from it changes with it.
 
@@ -50,7 +55,7 @@ class Tensor:
             data = _array(data)
         if data.dtype.char not in "fd":
             raise TypeError(f"a Tensor holds float32 or float64, got {data.dtype} of shape {data.shape}")
-        self.data = data
+        self.data = data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
         self.grad = None
         self.requires_grad = requires_grad
         self._origin = None
@@ -91,6 +96,15 @@ class Tensor:
 
     def __len__(self):
         return len(self.data)
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("a Tensor is no array, and as one it would lose its history: use .numpy()")
+
+    def __bool__(self):
+        raise TypeError("a Tensor is neither true nor false: compare .item() or .numpy()")
+
+    def __float__(self):
+        return self.item()
 
     def __repr__(self):
         body = np.array2string(self.data, separator=", ", prefix="Tensor(")
@@ -215,7 +229,7 @@ def primitive(forward, *vjps):
             raise type(error)(f"{op.__name__} on shapes {_shapes(args)}: {error}") from None
         if dtype is not None and result.data.dtype != dtype:
             raise TypeError(f"{op.__name__}: {dtype} and another precision give {result.data.dtype}, "
-                            f"shapes {_shapes(args)}; convert one")
+                            f"shapes {_shapes(args)}; convert one, as by np.asarray(…, np.{dtype})")
         if parents:
             result.requires_grad = True
             result._origin = Origin(parents, arrays, kwargs)
@@ -225,6 +239,13 @@ def primitive(forward, *vjps):
     numpys = getattr(np, op.__name__, None) is forward
     op.__doc__ = f"`numpy.{op.__name__}` on Tensors." if numpys else forward.__doc__
     return op
+
+
+def require_tensors(op, **arguments):
+    """TypeError, with the name, for an argument that is no Tensor."""
+    for name, value in arguments.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{op}: {name} is a {type(value).__name__}, expected a Tensor")
 
 
 class variadic:

@@ -4,18 +4,39 @@ import numpy as np
 
 from minicompress.engine import (  # noqa: F401 - the same functions under PyTorch's name
     Tensor,
+    abs,
     avg_pool2d,
+    batch_norm,
+    clip,
+    concatenate,
     conv2d,
     dropout,
+    exp,
+    flatten,
     global_avg_pool2d,
     linear,
+    log,
     log_softmax,
+    logsumexp,
+    matmul,
+    max,
     max_pool2d,
+    maximum,
+    mean,
+    minimum,
     ops,
+    pad,
+    pow,
     relu,
     sigmoid,
     softmax,
+    sqrt,
+    stack,
+    sum,
+    take,
     tanh,
+    var,
+    where,
 )
 
 
@@ -28,6 +49,8 @@ def cross_entropy(logits, target):
     >>> cross_entropy(Tensor([[0.0, 0.0]]), np.array([1])).item()  # log 2
     0.6931471824645996
     """
+    if not isinstance(logits, Tensor):
+        raise TypeError(f"logits are a {type(logits).__name__}, expected a Tensor")
     if logits.ndim != 2 or 0 in logits.shape:
         raise ValueError(f"logits have shape {logits.shape}, expected (N, C)")
     if not isinstance(target, Tensor):
@@ -36,7 +59,7 @@ def cross_entropy(logits, target):
         if target.dtype.kind != "f":
             raise TypeError(f"distributions of shape {target.shape} are {target.dtype}, expected floats")
         p = target.data if isinstance(target, Tensor) else target
-        if not ((p >= 0).all() and (abs(p.sum(axis=1) - 1) < 1e-3).all()):
+        if not ((p >= 0).all() and (np.abs(p.sum(axis=1) - 1) < 1e-3).all()):
             raise ValueError(f"target of shape {target.shape} has rows with negative elements, or a sum that is not 1")
         return ops.distribution_cross_entropy(logits, target if isinstance(target, Tensor) else
                                               target.astype(logits.dtype, copy=False))

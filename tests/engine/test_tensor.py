@@ -70,6 +70,7 @@ OPERATORS = [
     lambda t: t.sum(), lambda t: t.sum(axis=0), lambda t: t.mean(axis=1, keepdims=True), lambda t: t.max(axis=0),
     lambda t: t.var(axis=1), lambda t: t.reshape(3, 2), lambda t: t.reshape((6,)), lambda t: t.reshape(-1),
     lambda t: t.transpose(), lambda t: t.transpose(1, 0), lambda t: t.transpose((1, 0)), lambda t: t.clip(-1, 1),
+    lambda t: 2 ** t, lambda t: 0.5 ** t,
     lambda t: X + t, lambda t: X * t, lambda t: X - t, lambda t: X / t, lambda t: X.T @ t, lambda t: t @ X.T,
 ]
 
@@ -85,6 +86,11 @@ def test_operators_and_methods_are_numpys(index):
 def test_methods_are_the_functions(name):
     function = getattr(engine, {"abs": "absolute"}.get(name, name))
     np.testing.assert_array_equal(getattr(Tensor(X), name)().numpy(), function(Tensor(X)).numpy())
+    np.testing.assert_array_equal(Tensor(X).pow(2).numpy(), X**2)
+    np.testing.assert_array_equal(Tensor(X).maximum(0.3).minimum(Tensor(X[0])).numpy(),
+                                  np.minimum(np.maximum(X, 0.3), X[0]))
+    np.testing.assert_array_equal(Tensor(X).take([2, 0], axis=1).numpy(), X[:, [2, 0]])
+    np.testing.assert_array_equal(Tensor(X[None]).flatten().numpy(), X.reshape(1, 6))
     np.testing.assert_array_equal(Tensor(X * X).sqrt().log().numpy(), np.log(np.sqrt(X * X)))
 
 
@@ -156,6 +162,11 @@ def ones(*shape):
     (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), ones(3)), r"\(3,\)"),
     (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), stride=0), "stride 0"),
     (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), padding=-1), "padding -1"),
+    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), groups=0), "groups 0"),
+    (lambda: engine.conv2d(ones(0, 1, 4, 4), ones(2, 1, 3, 3)), r"nothing to compute with, got images \(0, 1, 4, 4\)"),
+    (lambda: ones(0, 3).var(axis=0), r"no elements, shape \(0, 3\)"),
+    (lambda: engine.concatenate([ones(2), ones(2)], axis=None), "axis is None"),
+    (lambda: engine.take(ones(3), [0], axis=1), r"take on shapes \(3,\).*axis 1"),
     (lambda: engine.max_pool2d(ones(1, 4, 4), 2), r"\(1, 4, 4\)"),
     (lambda: engine.max_pool2d(ones(1, 1, 4, 4), 5), r"\(1, 1, 4, 4\)"),
     (lambda: engine.avg_pool2d(ones(1, 1, 4, 4), 0), "kernel 0"),
@@ -167,6 +178,46 @@ def ones(*shape):
 def test_shapes_that_do_not_fit_raise_at_once(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), stride=(1, 1)), r"stride is \(1, 1\), expected"),
+    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), padding=0.5), "padding is 0.5, expected an integer"),
+    (lambda: engine.max_pool2d(ones(1, 1, 4, 4), (2, 2)), r"kernel is \(2, 2\), expected an integer"),
+    (lambda: engine.avg_pool2d(ones(1, 1, 4, 4), 2, 2.0), "stride is 2.0, expected an integer"),
+    (lambda: engine.linear(np.ones((2, 3)), ones(4, 3)), "linear: x is a ndarray, expected a Tensor"),
+    (lambda: engine.conv2d(ones(1, 1, 4, 4), np.ones((2, 1, 3, 3))), "weight is a ndarray"),
+    (lambda: engine.max_pool2d(np.ones((1, 1, 4, 4)), 2), "x is a ndarray"),
+    (lambda: engine.dropout([1.0], 0.5, rng=np.random.default_rng(0)), "x is a list"),
+    (lambda: engine.dropout(ones(2), 0.5, rng=0), "rng is 0"),
+    (lambda: engine.var(np.ones(2)), "x is a ndarray"),
+    (lambda: np.asarray(ones(2)), r"use \.numpy\(\)"), (lambda: bool(ones()), "neither true nor false"),
+    (lambda: (-2) ** ones(2), "-2 to the power of a Tensor"),
+])
+def test_arguments_of_another_kind_raise_at_once(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_float_is_the_one_element():
+    assert float(Tensor([[2.5]])) == 2.5
+    with pytest.raises(ValueError, match="single element"):
+        float(ones(2))
+
+
+def test_a_byte_order_that_is_not_the_machines_is_converted():
+    for dtype in ("<f4", ">f4", "<f8", ">f8"):
+        x = Tensor(np.array([1.0, 2.0], dtype))
+        assert x.dtype.isnative and x.dtype.itemsize == int(dtype[-1]) and x.numpy().tolist() == [1.0, 2.0]
+        assert (x + Tensor(np.ones(2, x.dtype))).dtype == x.dtype
+
+
+def test_lists_and_integers_beside_a_tensor_are_taken_or_refused_with_the_way_out():
+    pair = [1, 2]
+    assert (Tensor(np.ones(2)) + pair).numpy().tolist() == [2.0, 3.0]
+    for other in ([1.0, 2.0], np.array([1, 2])):
+        with pytest.raises(TypeError, match=r"convert one, as by np.asarray\(…, np.float32\)"):
+            Tensor([1.0, 2.0]) + other
 
 
 @pytest.mark.parametrize("call", [lambda x: x[5], lambda x: x[0, [1, 99]], lambda x: engine.take(x, [2], axis=0),

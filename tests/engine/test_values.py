@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.special
 
 from minicompress import engine
 from minicompress.engine import Tensor
@@ -139,3 +140,39 @@ def test_inputs_that_are_all_zero_give_the_bias_and_no_gradient():
 def test_every_public_op_says_what_it_does():
     for name in engine.__all__:
         assert getattr(engine, name).__doc__, name
+
+
+def test_linear_of_inputs_with_zero_columns_gives_both_literal_gradients():
+    """∂L/∂x = g W and ∂L/∂W = gᵀ x, whether or not features are zero in the whole batch."""
+    rng = np.random.default_rng(3)
+    x, w, g = rng.standard_normal((3, 10)), rng.standard_normal((2, 10)), rng.standard_normal((3, 2))
+    x[:, [0, 3, 4, 8]] = 0.0
+    dx = [[sum(g[n, o] * w[o, i] for o in range(2)) for i in range(10)] for n in range(3)]
+    dw = [[sum(g[n, o] * x[n, i] for n in range(3)) for i in range(10)] for o in range(2)]
+    for asked in ((True, True), (False, True), (True, False)):
+        leaves = [Tensor(a.copy(), requires_grad=wanted) for a, wanted in zip((x, w), asked, strict=True)]
+        y = engine.linear(*leaves)
+        np.testing.assert_allclose(y.numpy(), x @ w.T, rtol=1e-12)
+        y.backward(g)
+        for leaf, wanted, expected in zip(leaves, asked, (dx, dw), strict=True):
+            assert (leaf.grad is not None) == wanted
+            if wanted:
+                np.testing.assert_allclose(leaf.grad, expected, rtol=1e-12, atol=1e-15)
+
+
+def test_a_weight_that_is_not_finite_shows_without_a_graph_whatever_the_inputs():
+    x, w = Tensor([[1.0, 0.0, 0.0]]), Tensor([[1.0, np.nan, np.inf]], requires_grad=True)
+    with engine.no_grad(), np.errstate(invalid="ignore"):
+        assert np.isnan(engine.linear(x, w).item())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("row", [[np.inf, 0.0], [-np.inf, 0.0], [-np.inf, -np.inf], [np.inf, np.inf], [np.nan, 1.0],
+                                 [np.inf, -np.inf], [np.inf, 1e30], [1e4, -1e4]])
+def test_what_is_not_finite_goes_through_logsumexp_as_in_scipy(row, dtype):
+    z = np.array([row, [0.0, 1.0]], dtype)
+    with np.errstate(all="ignore"):
+        expected, expected_log = scipy.special.logsumexp(z, axis=1), scipy.special.log_softmax(z, axis=1)
+    tolerance = 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(engine.logsumexp(Tensor(z)).numpy(), expected, rtol=tolerance)
+    np.testing.assert_allclose(engine.log_softmax(Tensor(z)).numpy(), expected_log, rtol=tolerance)

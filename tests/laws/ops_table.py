@@ -142,6 +142,8 @@ CASES = [
          covers=("_linear_all",)),
     Case("linear of sparse inputs", lambda m, w, b: m.linear(m.Tensor(_SPARSE.astype(w.dtype)), w, b), ((3, 12), (3,)),
          lambda w, b: _SPARSE @ w.T + b, covers=("_linear_all", "_columns")),
+    Case("linear of sparse inputs that ask a gradient", lambda m, x, w, b: m.linear(x, w, b),
+         (lambda rng: _SPARSE.copy(), (3, 12), (3,)), lambda x, w, b: x @ w.T + b, covers=("_linear_all",)),
     _matmul((3, 4), (4, 2)), _matmul((4,), (4,)), _matmul((3, 4), (4,)), _matmul((4,), (4, 2)),
     _matmul((5, 3, 4), (5, 4, 2)), _matmul((2, 1, 3, 4), (5, 4, 2)), _matmul((3, 4), (5, 4, 2)),
     _matmul((5, 3, 4), (4,)), _matmul((4,), (5, 4, 2)),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minicompress import engine
 from minicompress.engine import Tensor, gradcheck
 from minicompress.equations import engine as literal
 from minicompress.nn import functional
@@ -72,3 +73,13 @@ def test_large_logits_stay_finite(scale):
 def test_anything_else_raises_at_once(logits, target, error, message):
     with pytest.raises(error, match=message):
         functional.cross_entropy(Tensor(logits), target)
+
+
+def test_logits_are_a_tensor():
+    with pytest.raises(TypeError, match="logits are a list, expected a Tensor"):
+        functional.cross_entropy([[0.0, 1.0]], np.array([1]))
+
+
+def test_the_functions_are_the_engines():
+    for name in ("batch_norm", "pad", "logsumexp", "max", "maximum", "where", "take", "concatenate", "abs"):
+        assert getattr(functional, name) is getattr(engine, name)
