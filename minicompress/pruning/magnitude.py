@@ -25,7 +25,7 @@ def _checked(w):
         raise TypeError(f"weights of shape {w.shape} are {w.dtype}, expected real numbers")
     if w.dtype.kind == "f" and np.isnan(w).any():
         raise ValueError(f"weights of shape {w.shape} hold NaN, which has no rank")
-    return np.abs(w)
+    return np.abs(w if w.dtype.kind == "f" else w.astype(np.float64))  # in int8 the magnitude of -128 is -128
 
 
 def magnitude_mask(w, sparsity):

@@ -1,5 +1,7 @@
 """Weight sharing as a constraint: every weight is one of k centroids, and the centroids are trained."""
 
+import math
+
 import numpy as np
 
 from minicompress import clustering
@@ -57,3 +59,22 @@ class WeightClustering(Projection):
         projection = cls(len(form.centroids))
         projection.codes_, projection.centroids_ = form.codes, Parameter(form.centroids.copy())
         return projection, None
+
+
+def compression_rate(n, k, bits=32):
+    """r = n·b / (n·log₂ k + k·b): how much smaller n weights of b bits are when they share k centroids (QU-13).
+
+    A formula, not a file: it leaves out the positions of pruned weights, code tables and headers, and counts log₂ k
+    bits a code even where that is no integer. What a file really takes, `minicompress.container.inspect` says.
+
+    Args: n weights, k centroids, ``bits`` (b) of a weight and of a centroid; integers of at least 1.
+    Raises ValueError for anything else. Source: Han et al. 2016, equation 1.
+
+    >>> compression_rate(16, 4)
+    3.2
+    """
+    for name, value in (("n", n), ("k", k), ("bits", bits)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name} is {value!r}, expected an integer of at least 1")
+    n, k, bits = int(n), int(k), int(bits)
+    return n * bits / (n * math.log2(k) + k * bits)

@@ -84,3 +84,9 @@ def test_weights_without_a_rank():
 def test_thresholds_below_zero(mask, number):
     with pytest.raises(ValueError, match=f"is {number}, expected at least 0"):
         mask(W, number)
+
+
+def test_the_least_integer_has_the_largest_magnitude():
+    for dtype in (np.int8, np.int16, np.int32, np.int64):
+        w = np.array([np.iinfo(dtype).min, 1], dtype)
+        assert magnitude_mask(w, 0.5).tolist() == threshold_mask(w, 1).tolist() == [True, False]
