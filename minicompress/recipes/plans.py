@@ -17,7 +17,7 @@ PLANS = {
     "lenet-300-100-plain": replace(_LENET_300_100, jitter=0),
     "lenet-5": _LENET_5,
     "lenet-5-plain": replace(_LENET_5, jitter=0),
-    "digits": Plan(train_epochs=150, prune_epochs=160, share_epochs=40, sparsity=0.8, clusters=8, jitter=1,
+    "digits": Plan(train_epochs=150, prune_epochs=320, share_epochs=40, sparsity=0.83, share_lr=5e-4, jitter=1,
                    batch_size=64, choose_from=0.67),
 }
 DIGITS_MODEL = "mlp:64,300,100,10"  # the network that the plan "digits" was tuned for
