@@ -1,5 +1,6 @@
 """The tiny autograd engine: Tensor, its primitives with their derivatives, and a check of those derivatives."""
 
+from . import methods  # noqa: F401 - gives Tensor its operators
 from .conv import avg_pool2d, conv2d, global_avg_pool2d, max_pool2d
 from .gradcheck import GradientError, gradcheck
 from .ops import (

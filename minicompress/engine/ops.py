@@ -3,8 +3,6 @@
 Broadcasting needs no rows of its own: `Tensor.backward` sums each derivative back to its argument's shape.
 """
 
-import math
-
 import numpy as np
 
 from .tensor import Tensor, primitive, recording, require_tensors, variadic
@@ -380,43 +378,3 @@ def batch_norm(x, weight, bias, mean_, var_, eps):
     per_channel = (1, -1) + (1,) * (x.ndim - 2)
     scale = weight / sqrt(var_ + eps)
     return x * reshape(scale, per_channel) + reshape(bias - mean_ * scale, per_channel)
-
-
-def _reshape_method(x, *shape):
-    """The same elements in another shape, given as sizes or as one tuple; one size may be −1, the one that fits.
-
-    >>> Tensor([1.0, 2.0, 3.0, 4.0]).reshape(2, -1).shape
-    (2, 2)
-    """
-    return reshape(x, shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape)
-
-
-def _rpow(x, base):
-    """baseˣ = exp(x · log base) for a number base > 0."""
-    if not isinstance(base, int | float | np.number) or not base > 0:
-        raise TypeError(f"{base!r} to the power of a Tensor: expected a number above 0")
-    return exp(x * math.log(base))
-
-
-def _transpose_method(x, *axes):
-    """The axes in another order, given one by one or as one tuple; reversed unless given.
-
-    >>> Tensor([[1.0, 2.0]]).transpose(1, 0).shape
-    (2, 1)
-    """
-    return transpose(x, (axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes) or None)
-
-
-# Operators and methods: Tensor's own file knows nothing of the primitives
-for _name, _op in {
-    "__add__": add, "__radd__": add, "__mul__": multiply, "__rmul__": multiply, "__sub__": subtract,
-    "__rsub__": lambda b, a: subtract(a, b), "__truediv__": divide, "__rtruediv__": lambda b, a: divide(a, b),
-    "__neg__": negative, "__pow__": pow, "__rpow__": _rpow, "__abs__": absolute, "__matmul__": matmul,
-    "__rmatmul__": lambda b, a: matmul(a, b), "__getitem__": getitem, "exp": exp, "log": log, "sqrt": sqrt,
-    "abs": absolute, "relu": relu, "tanh": tanh, "sigmoid": sigmoid, "clip": clip, "sum": sum, "mean": mean,
-    "max": max, "var": var, "reshape": _reshape_method, "transpose": _transpose_method,
-    "pow": pow, "maximum": maximum, "minimum": minimum, "take": take, "flatten": flatten,
-    "softmax": softmax, "log_softmax": log_softmax, "logsumexp": logsumexp,
-}.items():
-    setattr(Tensor, _name, _op)
-Tensor.T = property(lambda x: transpose(x), doc="The axes in reverse order.")
