@@ -20,6 +20,11 @@ class History:
 
     ``loss`` and ``error`` are means over the epoch's own training batches, augmented and while they changed the
     weights; ``best_epoch`` is the one whose weights the model holds at the end.
+
+    >>> history = History()
+    >>> history.append(loss=0.5, error=0.25)
+    >>> history.loss, history.error, history.best_epoch
+    ([0.5], [0.25], None)
     """
 
     loss: list = field(default_factory=list)
@@ -31,6 +36,7 @@ class History:
     interrupted: bool = False
 
     def append(self, **measured):
+        """Add one epoch's numbers, by name."""
         for name, value in measured.items():
             getattr(self, name).append(value)
 

@@ -18,7 +18,11 @@ MAX_DEPTH = 32
 
 
 def describe(model):
-    """The declaration of a model made of the library's own layers; TypeError, with the name, for any other class."""
+    """The declaration of a model made of the library's own layers; TypeError, with the name, for any other class.
+
+    >>> describe(Sequential({"flat": layers.Flatten(), "pool": layers.MaxPool2d(2)}))
+    ['Sequential', ['flat', ['Flatten']], ['pool', ['MaxPool2d', 2]]]
+    """
     if type(model) is Sequential:
         return ["Sequential", *([name, describe(child)] for name, child in model.children())]
     if LAYERS.get(type(model).__name__) is not type(model):
@@ -38,6 +42,9 @@ def build(description, depth=0):
     """The model of a declaration, its parameters blank, which takes no memory whatever sizes are declared.
 
     Raises ValueError for anything that is not such a declaration.
+
+    >>> build(["Linear", 784, 300]).weight.shape
+    (300, 784)
     """
     if not isinstance(description, list) or not description or not isinstance(description[0], str):
         raise ValueError(f"expected a layer's declaration, got {reprlib.repr(description)}")

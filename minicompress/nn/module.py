@@ -28,6 +28,15 @@ class Module(metaclass=Sealed):
     """A layer, or a network of layers: attributes that are modules or parameters are found by name.
 
     A subclass writes ``forward``; what ``buffers`` names is stored, but not trained.
+
+    >>> class Scale(Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.weight = Parameter([2.0])
+    ...     def forward(self, x):
+    ...         return x * self.weight.effective()
+    >>> Scale()(Tensor([1.5])).item()
+    3.0
     """
 
     buffers = ()
@@ -37,6 +46,7 @@ class Module(metaclass=Sealed):
         self.training = True
 
     def forward(self, x):
+        """What the module computes of the Tensor x; a subclass writes it, and one calls the module itself."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it computes: write forward(self, x)")
 
     def __call__(self, x):
@@ -186,7 +196,13 @@ class Module(metaclass=Sealed):
 
 
 class observe:
-    """``with observe(f):`` calls f(module, x, y) after every module's forward pass."""
+    """``with observe(f):`` calls f(module, x, y) after every module's forward pass.
+
+    >>> from minicompress.nn import ReLU
+    >>> with observe(lambda module, x, y: print(type(module).__name__, y.numpy())):
+    ...     _ = ReLU()(Tensor([-1.0, 2.0]))
+    ReLU [0. 2.]
+    """
 
     def __init__(self, observer):
         self.observer = observer
@@ -199,7 +215,16 @@ class observe:
 
 
 class evaluating:
-    """``with evaluating(model):`` switches to evaluation without recording a graph, and back afterwards."""
+    """``with evaluating(model):`` switches to evaluation without recording a graph, and back afterwards.
+
+    >>> from minicompress.nn import Dropout
+    >>> model = Dropout(0.5, rng=np.random.default_rng(0))
+    >>> with evaluating(model):
+    ...     model(Tensor([1.0, 2.0])).numpy()
+    array([1., 2.], dtype=float32)
+    >>> model.training
+    True
+    """
 
     def __init__(self, model):
         self.modules = [module for _, module in model.named_modules()]

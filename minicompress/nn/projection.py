@@ -10,6 +10,16 @@ class Projection:
 
     The law that ties the methods together: ``p.form(w).dense()`` is ``p(latent)`` bit for bit, for w = latent.data.
     A subclass names in ``represents`` the Form that it gives, and in ``trained`` its state that gradients train.
+
+    >>> class Doubled(Projection):
+    ...     def fit(self, w, where=None):
+    ...         return self
+    ...     def __call__(self, latent):
+    ...         return latent * 2
+    ...     def form(self, w):
+    ...         return Dense(w * 2)
+    >>> project(Parameter([1.5]), Doubled()).effective().item()
+    3.0
     """
 
     represents = None
@@ -70,7 +80,18 @@ def project(parameter, *projections):
     """Put a parameter under constraints, outermost first, each fitted to the elements that those before it let live.
 
     ``project(layer.weight, Mask(m), WeightClustering(16))`` clusters the surviving weights. Returns the parameter.
+    Build the optimizer afterwards: a projection may bring parameters of its own. Raises TypeError for anything but a
+    Parameter and projections.
+
+    >>> from minicompress.pruning import Mask
+    >>> project(Parameter([1.0, 2.0]), Mask([True, False])).effective().numpy()
+    array([1., 0.], dtype=float32)
     """
+    if not isinstance(parameter, Parameter):
+        raise TypeError(f"expected a Parameter, got {type(parameter).__name__}")
+    for projection in projections:
+        if not isinstance(projection, Projection):
+            raise TypeError(f"expected projections, got {projection!r}")
     where = None
     for projection in projections:
         projection.fit(parameter.data, where=where)
@@ -85,6 +106,10 @@ def assign(parameter, form):
     """Make a parameter hold a Form, with the projections that keep it in that Form.
 
     Raises ValueError for another shape, TypeError for a form that no imported projection gives.
+
+    >>> import numpy as np
+    >>> assign(Parameter([1.0, 2.0]), Dense(np.array([3.0, 4.0], np.float32))).numpy()
+    array([3., 4.], dtype=float32)
     """
     if not isinstance(form, Form):
         raise TypeError(f"expected a Form, got {type(form).__name__}")

@@ -23,16 +23,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """The layers of a model, and their sums ``parameters`` and ``macs``; printing it gives a table."""
+    """The layers of a model, and their sums ``parameters`` and ``macs``; printing it gives a table.
+
+    >>> summary = Linear(4, 3, rng=np.random.default_rng(0)).summary()
+    >>> summary.parameters, summary.macs
+    (15, 12)
+    """
 
     rows: tuple
 
     @property
     def parameters(self):
+        """The number of parameters, those of a shared layer once."""
         return sum(row.parameters for row in self.rows)
 
     @property
     def macs(self):
+        """Multiply-accumulates for one example (ME-3)."""
         return sum(row.macs for row in self.rows)
 
     def __str__(self):

@@ -125,3 +125,10 @@ def test_the_gradient_reaches_what_the_projection_trains():
     (p.effective() * Tensor([1.0, 2.0, 3.0, 4.0])).sum().backward()
     assert p.grad is None
     assert p.projections[0].centroids_.grad.tolist() == [3.0, 7.0]  # QU-12
+
+
+def test_only_projections_project_only_parameters():
+    with pytest.raises(TypeError, match="expected a Parameter, got ndarray"):
+        nn.project(np.ones(2))
+    with pytest.raises(TypeError, match="expected projections, got 3"):
+        nn.project(nn.Parameter([1.0]), 3)
