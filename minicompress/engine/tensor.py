@@ -120,6 +120,11 @@ class Tensor:
 
         ``gradient`` has this tensor's shape and may be left out for a single element. Raises RuntimeError where there
         is no graph (never recorded, or freed by an earlier backward), ValueError for a gradient of the wrong shape.
+
+        >>> x = Tensor([3.0], requires_grad=True)
+        >>> (x * x).backward()
+        >>> x.grad
+        array([6.], dtype=float32)
         """
         if not self.requires_grad:
             raise RuntimeError("backward() on a tensor that no gradient is required of")
