@@ -13,6 +13,18 @@ class CorruptDataError(ValueError):
     """Bytes that no encoder of this package can have written."""
 
 
+def integers(**arrays):
+    """The given arrays as int64; ValueError, with the name, for one that holds anything but integers.
+
+    >>> integers(codes=[1, 2])
+    [array([1, 2])]
+    """
+    for name, array in arrays.items():
+        if np.size(array) and np.asarray(array).dtype.kind not in "iu":
+            raise ValueError(f"{name} are {np.asarray(array).dtype}, expected integers")
+    return [np.asarray(array, np.int64) for array in arrays.values()]
+
+
 def pack(values, widths):
     """Write each number with its own width, one after the other, highest bit first; returns bytes.
 

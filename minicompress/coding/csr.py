@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicompress.coding.bits import CorruptDataError
+from minicompress.coding.bits import CorruptDataError, integers
 
 
 def encode(matrix):
@@ -35,12 +35,12 @@ def decode(data, indices, indptr, shape):
     """The matrix of the given shape: the inverse of `encode`, in the dtype of ``data``.
 
     Raises CorruptDataError unless ``indptr`` climbs from 0 to the number of values in rows + 1 steps, and ``indices``
-    ascend strictly within each row and stay below the number of columns.
+    ascend strictly within each row and stay below the number of columns; ValueError for indices that are no integers.
 
     >>> decode([5, 7, 8], [1, 0, 2], [0, 1, 1, 3], (3, 3)).tolist()
     [[0, 5, 0], [0, 0, 0], [7, 0, 8]]
     """
-    data, indices, indptr = np.asarray(data), np.asarray(indices, np.int64), np.asarray(indptr, np.int64)
+    data, (indices, indptr) = np.asarray(data), integers(indices=indices, indptr=indptr)
     rows, columns = shape
     if indptr.shape != (rows + 1,) or data.shape != indices.shape or data.ndim != 1:
         raise CorruptDataError(f"data {data.shape}, indices {indices.shape}, indptr {indptr.shape} do not fit {shape}")
@@ -49,7 +49,7 @@ def decode(data, indices, indptr, shape):
     if indices.size and not 0 <= indices.min() <= indices.max() < columns:
         raise CorruptDataError(f"indices span {indices.min()} to {indices.max()}, expected 0 to {columns - 1}")
     row = np.repeat(np.arange(rows), np.diff(indptr))
-    if np.any(np.diff(row * columns + indices) <= 0):
+    if np.any((np.diff(indices) <= 0) & (np.diff(row) == 0)):
         raise CorruptDataError("indices do not ascend within a row")
     matrix = np.zeros(shape, data.dtype)
     matrix[row, indices] = data

@@ -8,7 +8,7 @@ filler costs another k' bits and needs a code that means zero. So files of this 
 
 import numpy as np
 
-from minicompress.coding.bits import CorruptDataError
+from minicompress.coding.bits import CorruptDataError, integers
 
 MOST_BITS = 16
 
@@ -71,14 +71,17 @@ def encode(values, bits=None):
 def decode(skipped, stored, size):
     """The array of ``size`` entries: the inverse of `encode`, in the dtype of ``stored``.
 
-    Raises CorruptDataError if the gaps lead beyond ``size``, or if there are not as many gaps as values.
+    Raises CorruptDataError if the gaps lead beyond ``size``, or if there are not as many gaps as values; ValueError for
+    gaps that are no integers.
 
     >>> decode([1, 3, 2], [3, 0, 7], 9).tolist()
     [0, 3, 0, 0, 0, 0, 0, 0, 7]
     """
-    skipped, stored = np.asarray(skipped, np.int64), np.asarray(stored)
+    (skipped,), stored = integers(gaps=skipped), np.asarray(stored)
     if skipped.shape != stored.shape or skipped.ndim != 1 or np.any(skipped < 0):
         raise CorruptDataError(f"gaps {skipped.shape} and values {stored.shape} do not match, or a gap is negative")
+    if skipped.size and skipped.max() >= size:  # first, since a sum of such gaps may overflow
+        raise CorruptDataError(f"a gap is {skipped.max()} in an array of {size}")
     at = np.cumsum(skipped + 1) - 1
     if at.size and at[-1] >= size:
         raise CorruptDataError(f"the gaps lead to entry {at[-1]} of {size}")

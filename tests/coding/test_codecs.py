@@ -51,6 +51,9 @@ HOSTILE = {
     "many centroids": codebook([1], 2**15, b"\x00\x00"),
     "a code out of range": codebook([2], 5, b"\x00" + bitstream("100 101")),
     "codes longer than allowed": codebook([2], 2, b"\x0d\x02"),
+    "codes longer than so many used symbols allow": (  # 14 used of 300, so 12 bits at most: their lengths 1 … 13, 13
+        shape(300) + b"\xf2" + varint(300) + ONE * 300 + b"\x0d\x0e"
+        + bitstream("111" + "1" * 11 + "0" + "1100" * 12 + "0") + varint(300) + bytes(38)),
     "codes of 255 bits": codebook([2], 2, b"\xff\x02"),
     "an over-full table": codebook([3], 3, b"\x01\x03" + bitstream("000") + b"\x03\x00"),
     "an incomplete table": codebook([3], 3, b"\x02\x03" + bitstream("000") + b"\x06\x00"),

@@ -65,6 +65,18 @@ def test_bad_arrays_are_refused(change):
         csr.decode(**good | change)
 
 
+def test_indices_that_are_no_integers_are_refused():
+    for change in (dict(indices=[1.0, 0.0, 2.5]), dict(indptr=[0, 1, 1, 3.0])):
+        with pytest.raises(ValueError, match="expected integers"):
+            csr.decode(**dict(data=[5, 7, 8], indices=[1, 0, 2], indptr=[0, 1, 1, 3], shape=(3, 3)) | change)
+
+
+def test_indices_ascend_in_a_row_however_wide():
+    """The position in the whole matrix, row·columns + column, would overflow."""
+    with pytest.raises(CorruptDataError, match="ascend"):
+        csr.decode([1, 2, 3], [2, 1, 0], [0, 0, 2, 3], (3, 2**62))
+
+
 def test_a_vector_is_refused():
     with pytest.raises(ValueError, match="rows, columns"):
         csr.encode(np.zeros(3))

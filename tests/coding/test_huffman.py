@@ -200,3 +200,9 @@ def test_the_trap_of_a_constant_that_decodes_to_nothing():
     trap = mutate(huffman, "        lengths[used] = 1\n", "")
     with pytest.raises((AssertionError, ValueError)):
         law_round_trip(trap, [7] * 100, 8, 1)
+
+
+@pytest.mark.parametrize("lanes", [0, -1, 5])
+def test_lanes_without_a_symbol_are_refused(lanes):
+    with pytest.raises(ValueError, match=f"lanes is {lanes}, expected 1 to 4 for 4 symbols"):
+        huffman.encode([0, 1, 0, 0], [1, 1], lanes)

@@ -106,3 +106,10 @@ def test_mutants_are_caught(old, new):
         for value_bits in (1, 8):
             law_least_bytes(mutant, values, value_bits)
         law_least_bytes(mutant, [1.0] * 20 + [0.0] * 30 + [1.0], 4)
+
+
+def test_gaps_that_overflow_or_are_no_integers_are_refused():
+    with pytest.raises(CorruptDataError, match="a gap is"):
+        relative_index.decode([2**62] * 4 + [3], [1] * 5, 9)
+    with pytest.raises(ValueError, match="gaps are float64, expected integers"):
+        relative_index.decode([1.5], [1], 9)
