@@ -86,7 +86,8 @@ def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedul
         run.save(checkpoint)  # what an earlier run left there is not this one's beginning
     history, steps = run.history, -(-len(split.images) // batch_size)
     bar = tqdm(total=epochs * steps, initial=len(history.loss) * steps, disable=None if progress is None else
-               not progress, unit="step", leave=False)
+               not progress, leave=False, dynamic_ncols=True,
+               bar_format="{percentage:3.0f}% |{bar}| {elapsed} < {remaining}{postfix}")
     try:
         for epoch in range(len(history.loss), epochs):
             begin = time.perf_counter()
