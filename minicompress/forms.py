@@ -106,6 +106,8 @@ class Codebook(Form):
 
     def __post_init__(self):
         codes, centroids = np.asarray(self.codes), np.asarray(self.centroids)
+        if codes.size and codes.dtype.kind not in "iu":
+            raise TypeError(f"codes of shape {codes.shape} are {codes.dtype}, expected integers")
         if not 1 <= self.bits <= 16:
             raise ValueError(f"bits is {self.bits}, expected 1 to 16")
         if centroids.ndim != 1 or not 1 <= len(centroids) <= 2**self.bits:

@@ -117,6 +117,8 @@ class GradualPruning:
                              "0 <= begin < end, every >= 1")
         self.weights, self.final, self.begin, self.end, self.every = weights, final, begin, end, every
         self.scale = scale or {}
+        if unknown := sorted(self.scale.keys() - weights.keys()):
+            raise ValueError(f"scale names {unknown}, expected some of {sorted(weights)}")
 
     def __call__(self, step, steps_per_epoch):
         begin, end = (round(epoch * steps_per_epoch) for epoch in (self.begin, self.end))

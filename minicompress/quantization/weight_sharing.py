@@ -48,9 +48,15 @@ class WeightClustering(Projection):
         return self
 
     def __call__(self, latent):
+        self._require_fit()
         return take(self.centroids_, self.codes_)
 
+    def _require_fit(self):
+        if self.codes_ is None:
+            raise ValueError("this clustering is not fitted: put it on a parameter by nn.project")
+
     def form(self, w):
+        self._require_fit()
         bits = max(1, (self.centroids_.size - 1).bit_length())
         return Codebook(self.codes_, self.centroids_.data, bits)
 

@@ -136,8 +136,8 @@ def large_forms():
     yield Sparse(mask, Codebook(codes, centroids, 5))
     yield Sparse(mask, Sparse(mask.T.reshape(300, 200), wide))
     yield Sparse(rng.random((300, 200)) < 0.9, Codebook(codes, centroids, 5))
-    yield Sparse(rng.random((3000, 200)) < 0.001, Codebook(np.zeros((3000, 200)), centroids, 5))
-    yield Sparse(np.zeros((3000, 200), bool), Codebook(np.zeros((3000, 200)), centroids, 5))
+    yield Sparse(rng.random((3000, 200)) < 0.001, Codebook(np.zeros((3000, 200), int), centroids, 5))
+    yield Sparse(np.zeros((3000, 200), bool), Codebook(np.zeros((3000, 200), int), centroids, 5))
 
 
 @pytest.mark.parametrize("form", list(large_forms()), ids=lambda form: type(form).__name__)
@@ -170,7 +170,7 @@ CASES = [
     Sparse(np.arange(60).reshape(5, 12) % 7 == 3, Codebook(np.arange(60).reshape(5, 12) % 5, np.arange(5.0), 3)),
     Sparse(RAGGED, Codebook(np.arange(4000).reshape(40, 100) ** 2 % 50 % 17, np.arange(17.0), 5)),
     Sparse(RAGGED.T, Dense(np.arange(4000.0).reshape(100, 40))),
-    Codebook(np.zeros((50, 200)), [1.5, 2.5], 1),
+    Codebook(np.zeros((50, 200), int), [1.5, 2.5], 1),
     Codebook(np.arange(40_000) % 89 % 6, np.arange(6.0), 3),
     Codebook(np.repeat(np.arange(15), 2 ** np.arange(15)), np.arange(15.0), 4),
     Sparse((np.arange(600) % 20 < np.arange(600) % 7).reshape(30, 20), Sparse((np.arange(600) % 5 > 0).reshape(30, 20),

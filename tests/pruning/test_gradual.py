@@ -112,3 +112,9 @@ def test_a_masked_step_by_the_letter():
         optimizer.step()
         expected, velocities = literal.masked_sgd_step(expected, g.tolist(), velocities, mask.tolist(), 0.1, 0.9, 0.01)
         np.testing.assert_allclose(p.effective().numpy(), expected, rtol=1e-12)
+
+
+def test_a_misspelled_layer_is_refused():
+    weights = mask_weights(models.mlp([4, 3, 2], rng=np.random.default_rng(0)))
+    with pytest.raises(ValueError, match=r"\['fc9.weight'\], expected some of \['fc1.weight', 'fc2.weight'\]"):
+        GradualPruning(weights, final=0.5, end=1, scale={"fc9.weight": 2.0})
