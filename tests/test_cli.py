@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -411,12 +412,15 @@ def test_a_real_interrupt(tmp_path):
 def test_killed_at_random_moments_and_resumed(tmp_path):
     common = ["compress", "--data", "digits", "--model", plans.DIGITS_MODEL, "--quick", "--out"]
     with start(*common, tmp_path / "whole.mcz") as process:
+        process.stderr.readline()  # training …
+        begin = time.perf_counter()
         assert process.wait() == 0
-    moments, kills = random.Random(11), 0
+    whole, moments, kills = time.perf_counter() - begin, random.Random(11), 0
     for _ in range(40):
         with start(*common, tmp_path / "net.mcz", "--resume") as process:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(moments.uniform(0.5, 2.5) if kills < 8 else None)
+            process.stderr.readline()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # at most 0.3 of the work each time: at least 3 kills
+                process.wait(moments.uniform(0.05, 0.3) * whole if kills < 12 else None)
             if process.poll() is not None:
                 break
             process.kill()
