@@ -31,7 +31,10 @@ def evaluation(path, data_name):
 
 
 def contents(path):
-    """``(report, Inspection)`` of a file; what it doesn't hold, such as the seed, is None in the report."""
+    """``(report, Inspection)`` of a file; what it doesn't hold, such as the seed, is None in the report.
+
+    Raises `ContainerError` for a damaged file.
+    """
     inspection = container.inspect(path)
     dense = dense_size(path) if isinstance(inspection.description, list) else None
     return {

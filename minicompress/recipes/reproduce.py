@@ -98,4 +98,5 @@ def _measured(name, run):
                 "objective of optimal beside kmeans1d": optimal["ours_error"] / optimal["peer_error"],
                 "speed of kmeans beside scikit-learn": lloyd["ratio"],
                 "objective of kmeans beside scikit-learn": lloyd["ours_error"] / lloyd["peer_error"]}
-    return {key: run[key] for key in ("dense_error", "error", "dense_bytes", "compressed_bytes", "ratio", "seconds")}
+    keys = ("dense_error", "error", "dense_bytes", "gzip_bytes", "compressed_bytes", "ratio", "seconds")
+    return {key: run[key] for key in keys}

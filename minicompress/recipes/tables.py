@@ -25,7 +25,14 @@ def percent(fraction):
 
 
 def stages(report):
-    """The table of a report of `recipes.compress`: what each stage leaves on disk; gzip of the dense file beside it."""
+    """The table of a report of `recipes.compress`: what each stage leaves on disk; gzip of the dense file beside it.
+
+    >>> dense = {"stage": "dense", "error": 0.02, "bytes": 1000, "ratio": 1.0}
+    >>> print(stages({"stages": [dense], "dense_bytes": 1000, "gzip_bytes": 800}))
+    stage           test error  bytes on disk  ratio
+    dense               2.00 %          1,000   1.0×
+    dense, gzipped      2.00 %            800   1.2×
+    """
     rows = [[s["stage"], percent(s["error"]), f"{s['bytes']:,}", f"{s['ratio']:.1f}×"] for s in report["stages"]]
     dense = report["dense_bytes"]
     rows.insert(1, ["dense, gzipped", rows[0][1], f"{report['gzip_bytes']:,}", f"{dense / report['gzip_bytes']:.1f}×"])
@@ -58,13 +65,26 @@ def _rate(size, weights):
 
 
 def parts(inspection):
-    """What the bytes of a file are spent on; they sum to its size."""
+    """What the bytes of a file are spent on; they sum to its size.
+
+    >>> from minicompress.container import Inspection
+    >>> print(parts(Inspection(40, {"payload": 30, "header": 10}, [], [])))
+    part     bytes   share
+    payload     30   75.0%
+    header      10   25.0%
+    file        40  100.0%
+    """
     rows = [[kind, f"{count:,}", f"{100 * count / inspection.size:.1f}%"] for kind, count in inspection.sizes.items()]
     return table(["part", "bytes", "share"], [*rows, ["file", f"{inspection.size:,}", "100.0%"]])
 
 
 def measures(measured):
-    """Precision, recall and F1 per class, and the confusion matrix (ME-1)."""
+    """Precision, recall and F1 per class, and the confusion matrix (ME-1), from `Measures`.
+
+    >>> from minicompress.nn.metrics import measures as count
+    >>> print(measures(count([0, 1, 1], [0, 0, 1], 2)).splitlines()[1])
+    0         1.0000  0.5000  0.6667
+    """
     classes = range(len(measured.confusion))
     numbers = [[str(c), *(f"{column[c]:.4f}" for column in (measured.precision, measured.recall, measured.f1))]
                for c in classes]
