@@ -123,7 +123,7 @@ def work_folder(file):
 def clear(folder):
     """Delete what `run` wrote into a folder, and the folder if nothing else is in it."""
     paths = sorted(path for pattern in _OURS for path in folder.glob(pattern))
-    for path in sorted(paths, key=lambda path: path.name == "job.json"):  # last, so that a kill leaves no riddle
+    for path in sorted(paths, key=lambda path: path.name == "job.json"):  # last: what is left can be resumed
         path.unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()
@@ -136,6 +136,7 @@ def open_folder(job, folder, resume):
         _require_same(folder, path, identity)
         return True
     if folder.exists():
+        path.unlink(missing_ok=True)  # first, so that whatever else is left is nobody's
         clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name("job.json.tmp")

@@ -1,10 +1,14 @@
 """The check of a file in a fresh process passes for the model's own file, and for no other."""
 
 import hashlib
+import os
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import minicompress
 from minicompress import container, data, engine, models, nn
 from minicompress.recipes import fresh, share_weights
 
@@ -37,6 +41,18 @@ def test_the_process_finds_the_package_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
     assert fresh.in_fresh_process("net.mcz", "digits") == fresh.logits_digest(model(), DIGITS.test)
+
+
+def test_the_process_is_given_this_very_package(tmp_path, monkeypatch):
+    seen = {}
+
+    def noted(command, env, **_):
+        seen.update(env)
+        return subprocess.CompletedProcess(command, 0, "digest\n", "")
+    monkeypatch.setenv("PYTHONPATH", "before")
+    monkeypatch.setattr(subprocess, "run", noted)
+    assert fresh.in_fresh_process("net.mcz", "digits") == "digest"
+    assert seen["PYTHONPATH"].split(os.pathsep) == [str(Path(minicompress.__file__).parents[1]), "before"]
 
 
 def test_the_smallest_difference_in_one_weight_is_seen(tmp_path):

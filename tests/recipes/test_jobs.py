@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from minicompress import container, data, nn
+from minicompress.nn import optim
 from minicompress.recipes import Plan, fresh, jobs
 
 PLAN = Plan(train_epochs=2, prune_epochs=3, share_epochs=2, sparsity=0.7, clusters=4, bias_clusters=2, jitter=1)
@@ -161,6 +162,38 @@ def test_without_resume_nothing_of_another_run_is_used(tmp_path, monkeypatch):
     half_done(tmp_path / "net.mcz", monkeypatch, seed=1)
     jobs.compress(job(), tmp_path / "net.mcz")
     assert (tmp_path / "net.mcz").read_bytes() == uninterrupted()[0]
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize(("owner", "name", "at"), [
+    (Path, "unlink", 0), (Path, "unlink", 1), (Path, "unlink", 3), (Path, "rmdir", 0), (os, "replace", 0),
+    (os, "replace", 1), (nn.Sequential, "forward", 3),
+], ids=["start", "clear-1", "clear-3", "rmdir", "note", "checkpoint", "step"])
+def test_starting_over_can_be_killed_and_resumed_too(owner, name, at, tmp_path, monkeypatch):
+    half_done(tmp_path / "net.mcz", monkeypatch, seed=1)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill(patch, owner, name, at)
+        jobs.compress(job(), tmp_path / "net.mcz")
+    if (name, at) == ("unlink", 0):  # nothing has happened yet: it still is the folder of the first
+        with pytest.raises(jobs.OtherJobError):
+            jobs.compress(job(), tmp_path / "net.mcz", resume=True)
+    else:
+        jobs.compress(job(), tmp_path / "net.mcz", resume=True)
+        assert (tmp_path / "net.mcz").read_bytes() == uninterrupted()[0]
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_what_was_done_is_not_done_again(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill(patch, fresh, "check", 0)
+        jobs.compress(job(), tmp_path / "net.mcz")
+    steps, step = [], optim.SGD.step
+    monkeypatch.setattr(optim.SGD, "step", lambda self: (steps.append(1), step(self)))
+    monkeypatch.setattr(optim.Adam, "step", lambda self: steps.append(1))
+    report = jobs.compress(job(), tmp_path / "net.mcz", resume=True)
+    assert report["resumed"] and not steps
+    jobs.compress(job(), tmp_path / "again.mcz")
+    assert len(steps) == 11 * (2 + 3 + 2)  # 1 318 images in batches of 128
 
 
 @pytest.mark.usefixtures("in_this_process")
