@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .split import as_split
+from .split import Split, as_split
 
 
 class Batch(NamedTuple):
@@ -16,11 +16,13 @@ class Batch(NamedTuple):
         y: intp (n,), float32 (n, classes), or None if the data are unlabelled.
         indices: intp (n,), which examples of the split these are: what was computed for an example once, such as a
             teacher's output, is found again by them.
+        split: the Split whose examples x holds unchanged; None if they were augmented, or are of no split.
     """
 
     x: np.ndarray
     y: np.ndarray | None
     indices: np.ndarray
+    split: Split | None = None
 
 
 def batches(data, batch_size, *, rng=None, shuffle=False, augment=None, drop_last=False):
@@ -69,4 +71,5 @@ def _generate(split, order, starts, rng, augment):
         x = np.multiply(images, scale, dtype=np.float32)
         if x.ndim == 3:
             x = x[:, None]  # (n, H, W) -> (n, 1, H, W)
-        yield Batch(x, None if split.labels is None else split.labels.take(indices, axis=0), indices)
+        labels = None if split.labels is None else split.labels.take(indices, axis=0)
+        yield Batch(x, labels, indices, split if augment is None else None)

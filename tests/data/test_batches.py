@@ -26,7 +26,8 @@ def law_every_example_once_as_it_is(module, split=SPLITS[0], size=5, shuffle=Tru
     kept = total // size * size if drop_last else total
     assert np.array_equal(np.concatenate([batch.indices for batch in made]), order[:kept])
     assert [len(batch.x) for batch in made] == [min(size, kept - start) for start in range(0, kept, size)]
-    for x, y, indices in made:
+    assert all(batch.split is split for batch in made)
+    for x, y, indices, _ in made:
         assert x.dtype == np.float32 and np.issubdtype(indices.dtype, np.integer)
         for position, index in enumerate(indices):
             image = split.images[index]
@@ -48,7 +49,8 @@ def law_augments_pixels_before_scaling(module):
         return images
 
     rng = np.random.default_rng(0)
-    for x, _, indices in module.batches((PIXELS, LABELS), 10, rng=rng, augment=invert_in_place):
+    for x, _, indices, source in module.batches((PIXELS, LABELS), 10, rng=rng, augment=invert_in_place):
+        assert source is None
         expected = (255 - PIXELS[indices]).astype(np.float32) * np.float32(1 / 255)
         assert np.array_equal(x[:, 0], expected)
     assert seen == [(np.uint8, (n, 4, 5), rng) for n in (10, 10, 3)]
@@ -79,6 +81,8 @@ MUTANTS = [
     (law_every_example_once_as_it_is, "total % batch_size if drop_last", "total % batch_size if not drop_last"),
     (law_augments_pixels_before_scaling, "split.images.take(indices, axis=0)", "split.images[indices] * scale"),
     (law_augments_pixels_before_scaling, "images = augment(images, rng)", "augment(images.copy(), rng)"),
+    (law_every_example_once_as_it_is, "split if augment is None else None", "None"),
+    (law_augments_pixels_before_scaling, "split if augment is None else None", "split"),
     (law_bad_arguments_are_refused_at_the_call, " or batch_size < 1", ""),
     (law_bad_arguments_are_refused_at_the_call, "isinstance(batch_size, bool) or ", ""),
     (law_bad_arguments_are_refused_at_the_call, "(shuffle or augment is not None)", "shuffle"),
@@ -113,7 +117,7 @@ def test_the_same_seed_gives_the_same_bits():
     def run():
         rng = np.random.default_rng(7)
         epochs = [list(batches((PIXELS, LABELS), 8, rng=rng, shuffle=True, augment=Jitter(2))) for _ in range(2)]
-        return [array.tobytes() for epoch in epochs for batch in epoch for array in batch]
+        return [array.tobytes() for epoch in epochs for batch in epoch for array in batch[:3]]
 
     first = run()
     assert first == run() and first[:9] != first[9:]  # 3 batches of 3 arrays an epoch; the second epoch differs

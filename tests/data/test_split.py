@@ -105,7 +105,7 @@ def test_mutant_is_caught(law, old, new):
 
 @pytest.mark.parametrize("data, said", [
     ((PIXELS,), "a tuple of 1"), ((PIXELS, LABELS, LABELS), "a tuple of 3"), ([PIXELS, LABELS], "list"),
-    (None, "NoneType"), (Batch(FLOATS, LABELS, LABELS), "a tuple of 3"), ("mnist", "str"),
+    (None, "NoneType"), (Batch(FLOATS, LABELS, LABELS), "a tuple of 4"), ("mnist", "str"),
 ])
 def test_only_a_split_a_pair_or_an_array_is_data(data, said):
     with pytest.raises(TypeError, match=f"data is {said}, expected a Split"):
