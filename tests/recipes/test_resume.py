@@ -1,10 +1,12 @@
 """The whole recipe, killed in any stage and resumed, ends with the same files as one that never was."""
 
+import contextlib
 import functools
 import random
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -77,23 +79,33 @@ def main(folder):
     run(folder, plan=Plan(**{**vars(PLAN), "train_epochs": 60, "prune_epochs": 60, "share_epochs": 40}), resume=True)
 
 
+def start(folder):
+    """A process that has read its code and is about to work."""
+    child = subprocess.Popen([sys.executable, "-m", "tests.recipes.test_resume", folder], cwd=Path(__file__).parents[2],
+                             stdout=subprocess.PIPE)
+    with child.stdout:
+        child.stdout.readline()
+    return child
+
+
 @pytest.mark.slow
 def test_killed_for_real_at_random_moments(tmp_path):
-    main(tmp_path / "whole")
-    moments, kills = random.Random(5), 0
-    for _ in range(30):
-        child = subprocess.Popen([sys.executable, "-m", "tests.recipes.test_resume", tmp_path / "killed"],
-                                 cwd=Path(__file__).parents[2])
-        try:
-            child.wait(moments.uniform(0.4, 1.5) if kills < 6 else None)
+    child, begin = start(tmp_path / "whole"), time.perf_counter()
+    assert child.wait() == 0
+    whole, moments, kills = time.perf_counter() - begin, random.Random(5), 0
+    for _ in range(40):
+        child = start(tmp_path / "killed")
+        with contextlib.suppress(subprocess.TimeoutExpired):  # at most 0.3 of the whole each time: at least 3 kills
+            child.wait(moments.uniform(0.1, 0.3) * whole if kills < 8 else None)
+        if child.poll() is not None:
             break
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-            kills += 1
-    assert child.returncode == 0 and kills >= 2
+        child.kill()
+        child.wait()
+        kills += 1
+    assert child.returncode == 0 and kills >= 3
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
 if __name__ == "__main__":
+    print("imported", flush=True)
     main(sys.argv[1])
