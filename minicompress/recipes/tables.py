@@ -96,16 +96,16 @@ def measures(measured):
 
 
 def reproduction(report):
-    """Every seed's values, their medians and spread, and the bars."""
-    measured, seeds = report["measured"], report["seeds"]
-    rows = [[what, *(_value(what, v) for v in m["values"]), _value(what, m["median"]),
-             f"{_value(what, m['least'])} to {_value(what, m['most'])}"] for what, m in measured.items()]
-    text = [table([report["name"], *(f"seed {seed}" for seed in seeds), "median", "spread"], rows)]
-    if report["bars"]:
-        text.append(table(["bar", "", "reached", "met"], [
-            [f"{bar['what']} {bar['side']}", _value(bar["what"], bar["bar"]), _value(bar["what"], bar["reached"]),
-             "yes" if bar["met"] else "no"] for bar in report["bars"]]))
-    return "\n\n".join([*text, hardware(report["hardware"])])
+    """Medians over the seeds, their spread, and the bars beside them."""
+    bars = {bar["what"]: bar for bar in report["bars"]}
+    rows = []
+    for what, measured in report["measured"].items():
+        row = [what, *(_value(what, measured[key]) for key in ("median", "least", "most"))]
+        bar = bars.get(what)
+        rows.append(row + (["", ""] if bar is None else
+                           [f"{bar['side']} {_value(what, bar['bar'])}", "yes" if bar["met"] else "no"]))
+    name = f"{report['name']}, seed{'s' * (len(report['seeds']) > 1)} {', '.join(map(str, report['seeds']))}"
+    return table([name, "median", "least", "most", "bar", "met"], rows) + "\n\n" + hardware(report["hardware"])
 
 
 def _value(what, value):
@@ -117,7 +117,7 @@ def _value(what, value):
         return f"{value:.0f}"
     if "payload" in what:
         return percent(value)
-    return f"{value:.6f}×" if "objective" in what else f"{value:.2f}×"
+    return f"{value:.4f}×" if "objective" in what else f"{value:.2f}×"
 
 
 def bench(report):
