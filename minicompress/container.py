@@ -20,7 +20,7 @@ import numpy as np
 
 from minicompress import coding, nn, pruning, quantization
 from minicompress.coding.bits import read_varint, varint
-from minicompress.forms import Dense, Sparse
+from minicompress.forms import Codebook, Dense, Sparse
 
 MAGIC = b"MCZ\x01"
 KINDS = ("payload", "codebooks", "code tables", "indices", "biases", "header")
@@ -50,15 +50,17 @@ class Inspection:
     description: object
 
 
-def save(model, path):
+def save(model, path, *, entropy=True):
     """Write a model to ``path``, which must end in .mcz; returns the file's `Inspection`.
+
+    Codes are Huffman-coded where that is smaller; ``entropy=False`` gives them their fixed width.
 
     The same model gives the same bytes every time, and so does a model loaded from the file. The file appears whole or
     not at all: it is written under another name in the same folder, then renamed.
 
     Raises ValueError for another suffix, and for a model whose description is too long or that `load` would refuse;
     TypeError for arrays of a form
-    that has no codec, and for buffers that are not float32 or float64.
+    that has no codec, and for buffers that are not float32, float64 or int32.
 
     >>> import tempfile
     >>> from minicompress import models
@@ -78,10 +80,10 @@ def save(model, path):
     _built(description)  # refuses what no reader would accept
     forms = {name: parameter.form() for name, parameter in model.named_parameters(projections=False)}
     for name, buffer in model.named_buffers():
-        if buffer.dtype not in (np.float32, np.float64):
-            raise TypeError(f"buffer {name!r} is {buffer.dtype}, expected float32 or float64")
+        if buffer.dtype not in (np.float32, np.float64, np.int32):
+            raise TypeError(f"buffer {name!r} is {buffer.dtype}, expected float32, float64 or int32")
         forms[name] = Dense(buffer)
-    coded = [coding.encode(form) for form in forms.values()]
+    coded = [coding.encode(form, entropy=entropy) for form in forms.values()]
     body = b"".join([varint(len(text)), text, *map(bytes, coded)])
     head = varint(len(body))
     data = MAGIC + zlib.crc32(MAGIC + head + body).to_bytes(4, "little") + head + body
@@ -176,10 +178,10 @@ def _built(description):
 def _layers(description, path=()):
     """Every layer of a graph with its path and arguments, as text, in order."""
     name, *arguments = description
-    if name != "Sequential":
+    if not arguments or not isinstance(arguments[0], list):
         return [f"{'.'.join(path)} {_text(description).decode()}"]
     inner = [layer for child, declared in arguments for layer in _layers(declared, (*path, child))]
-    return [f"{'.'.join(path)} Sequential", *inner]
+    return [f"{'.'.join(path)} {name}", *inner]
 
 
 def _names(model):
@@ -249,11 +251,13 @@ def _read(reader, name, shape=None):
         raise ContainerError(f"{name}: {error}") from None
 
 
-def _float(form):
+def _dtype(form):
     """The dtype of a form's dense array, without building it."""
     while isinstance(form, Sparse):
         form = form.inner
-    return next(part.dtype for part in vars(form).values() if getattr(part, "dtype", np.dtype(int)).kind == "f")
+    if isinstance(form, Dense | Codebook):
+        return (form.values if isinstance(form, Dense) else form.centroids).dtype
+    return np.dtype(np.float32)
 
 
 def _assign(model, forms, reader, blank):
@@ -268,10 +272,10 @@ def _assign(model, forms, reader, blank):
 
     try:
         for name, form in forms.items():
-            dtype, known = _float(form), arrays[name]
+            dtype, known = _dtype(form), arrays[name]
             size = math.prod(form.shape) * dtype.itemsize
             reader.claim(2 * size)
-            if blank and name in parameters:
+            if blank and name in parameters and dtype.kind == "f":
                 known.data = np.broadcast_to(dtype.type(0), form.shape)
             if known.dtype != dtype:
                 raise ContainerError(f"{name} is {dtype} in the file and {known.dtype} in the model")

@@ -42,9 +42,14 @@ def _frozen(array, dtype=None):
     return array
 
 
+def _own_dtype(given, *kinds):
+    """float32, unless an array was given whose dtype is among ``kinds``."""
+    return given.dtype if isinstance(given, np.ndarray) and given.dtype in kinds else np.float32
+
+
 @dataclass(frozen=True, eq=False)
 class Dense(Form):
-    """The values themselves.
+    """The values themselves: float32, or an array of float64 or int32.
 
     >>> Dense([1.0, 2.0]).dense()
     array([1., 2.], dtype=float32)
@@ -53,9 +58,8 @@ class Dense(Form):
     values: np.ndarray
 
     def __post_init__(self):
-        values = np.asarray(self.values)
-        object.__setattr__(self, "values", _frozen(values, values.dtype if values.dtype == np.float64 and
-                                                   isinstance(self.values, np.ndarray) else np.float32))
+        dtype = _own_dtype(self.values, np.float64, np.int32)
+        object.__setattr__(self, "values", _frozen(self.values, dtype))
 
     @property
     def shape(self):
@@ -115,9 +119,7 @@ class Codebook(Form):
         if codes.size and not 0 <= codes.min() <= codes.max() < len(centroids):
             raise ValueError(f"codes span {codes.min()} to {codes.max()}, expected 0 to {len(centroids) - 1}")
         object.__setattr__(self, "codes", _frozen(codes, np.uint8 if self.bits <= 8 else np.uint16))
-        dtype = centroids.dtype if centroids.dtype == np.float64 and isinstance(self.centroids, np.ndarray) \
-            else np.float32
-        object.__setattr__(self, "centroids", _frozen(centroids, dtype))
+        object.__setattr__(self, "centroids", _frozen(centroids, _own_dtype(self.centroids, np.float64)))
 
     @property
     def shape(self):
@@ -125,3 +127,98 @@ class Codebook(Form):
 
     def dense(self):
         return self.centroids[self.codes]
+
+
+@dataclass(frozen=True, eq=False)
+class Affine(Form):
+    """``scale · (codes − zero_point)`` in float32: signed integers of few bits on an even grid (QU-1).
+
+    codes : integers in [−2^(bits−1), 2^(bits−1) − 1], bits 1 to 16
+    scale, zero_point : one for all (``axis=None``), or one for each index of the first axis (``axis=0``, a weight's
+        output channels); scales are positive and finite, zero points integers in the range of the codes
+
+    >>> Affine([[-2, 1], [0, 1]], [0.5, 2.0], [0, 0], bits=2, axis=0).dense()
+    array([[-1. ,  0.5],
+           [ 0. ,  2. ]], dtype=float32)
+    """
+
+    codes: np.ndarray
+    scale: np.ndarray
+    zero_point: np.ndarray
+    bits: int
+    axis: int | None = None
+
+    def __post_init__(self):
+        if isinstance(self.bits, bool) or not isinstance(self.bits, int | np.integer) or not 1 <= self.bits <= 16:
+            raise ValueError(f"bits is {self.bits!r}, expected an integer from 1 to 16")
+        low, high = -(1 << self.bits - 1), (1 << self.bits - 1) - 1
+        for name in ("codes", "zero_point"):
+            array = np.asarray(getattr(self, name))
+            if array.size and array.dtype.kind not in "iu":
+                raise TypeError(f"{name} of shape {array.shape} are {array.dtype}, expected integers")
+            if array.size and not low <= array.min() <= array.max() <= high:
+                raise ValueError(f"{name} span {array.min()} to {array.max()}, expected {low} to {high}")
+        object.__setattr__(self, "codes", _frozen(self.codes, np.int8 if self.bits <= 8 else np.int16))
+        object.__setattr__(self, "zero_point", _frozen(self.zero_point, np.int32))
+        object.__setattr__(self, "scale", _frozen(self.scale, np.float32))
+        expected = _channels(self.codes, self.axis)
+        if self.scale.shape != expected or self.zero_point.shape != expected:
+            raise ValueError(f"scale and zero_point have shapes {self.scale.shape} and {self.zero_point.shape}, "
+                             f"expected {expected}")
+        if not (np.isfinite(self.scale) & (self.scale > 0)).all():
+            raise ValueError(f"scale spans {self.scale.min()} to {self.scale.max()}, expected positive finite numbers")
+
+    @property
+    def shape(self):
+        return self.codes.shape
+
+    def dense(self):
+        scale, zero_point = (_along_first(array, self.codes.ndim) for array in (self.scale, self.zero_point))
+        return ((self.codes - zero_point) * scale.astype(np.float64)).astype(np.float32)  # the product is exact
+
+
+@dataclass(frozen=True, eq=False)
+class Sign(Form):
+    """``+alpha`` where ``bits`` is true and ``−alpha`` elsewhere: one bit a weight (BI-1, BI-5).
+
+    alpha : one positive number for all (``axis=None``), or one for each index of the first axis (``axis=0``)
+
+    >>> Sign([True, False], 1.0).dense()
+    array([ 1., -1.], dtype=float32)
+    """
+
+    bits: np.ndarray
+    alpha: np.ndarray
+    axis: int | None = None
+
+    def __post_init__(self):
+        bits = np.asarray(self.bits)
+        if bits.size and bits.dtype != bool:
+            raise TypeError(f"bits of shape {bits.shape} are {bits.dtype}, expected booleans")
+        object.__setattr__(self, "bits", _frozen(bits, bool))
+        object.__setattr__(self, "alpha", _frozen(self.alpha, np.float32))
+        if self.alpha.shape != _channels(self.bits, self.axis):
+            raise ValueError(f"alpha has shape {self.alpha.shape}, expected {_channels(self.bits, self.axis)}")
+        if not (np.isfinite(self.alpha) & (self.alpha >= 0)).all():
+            raise ValueError(f"alpha spans {self.alpha.min()} to {self.alpha.max()}, expected finite numbers from 0 on")
+
+    @property
+    def shape(self):
+        return self.bits.shape
+
+    def dense(self):
+        alpha = _along_first(self.alpha, self.bits.ndim)
+        return np.where(self.bits, alpha, -alpha)
+
+
+def _channels(array, axis):
+    """The shape of what there is one of for all, or one for each index of the first axis."""
+    if axis is None:
+        return ()
+    if axis != 0 or isinstance(axis, bool) or not array.ndim:
+        raise ValueError(f"axis is {axis!r} for an array of shape {array.shape}, expected None, or 0 if that exists")
+    return array.shape[:1]
+
+
+def _along_first(array, ndim):
+    return array.reshape(array.shape + (1,) * (ndim - array.ndim))

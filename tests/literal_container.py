@@ -29,7 +29,7 @@ def names(description):
 
     def walk(path, layer):
         kind, arguments = layer[0], layer[1:]
-        if kind == "Sequential":
+        if kind in ("Sequential", "Add", "Concatenate"):
             for child, inner in arguments:
                 walk([*path, child], inner)
         if kind in DEFAULTS:
@@ -41,6 +41,11 @@ def names(description):
 
     walk([], description)
     return parameters + buffers
+
+
+def single(value):
+    """The nearest float32."""
+    return struct.unpack("<f", struct.pack("<f", value))[0]
 
 
 class File:
@@ -84,31 +89,43 @@ class File:
         self.fill()
         return values
 
-    def floats(self, count, wide):
-        return list(struct.unpack(f"<{count}{'d' if wide else 'f'}", self.bytes(count * (8 if wide else 4))))
+    def numbers_of(self, kind, count):
+        return list(struct.unpack(f"<{count}{kind}", self.bytes(count * struct.calcsize(f"<{kind}"))))
 
     def array(self):
         shape = [self.varint() for _ in range(self.varint())]
         values = [0.0] * math.prod(shape)
         matrix = (shape[0], math.prod(shape[1:])) if len(shape) > 1 else (1, math.prod(shape))
-        self.form(values, list(range(len(values))), matrix)
+        self.form(values, list(range(len(values))), matrix, shape)
         return shape, values
 
-    def form(self, values, entries, matrix):
+    def form(self, values, entries, matrix, shape):
         head = self.bytes(1)[0]
         kind, flags = head % 8, head // 8
         if kind == 0:
-            for entry, value in zip(entries, self.floats(len(entries), flags), strict=True):
+            for entry, value in zip(entries, self.numbers_of("fdi"[flags], len(entries)), strict=True):
                 values[entry] = value
         elif kind == 1:
             picked = [entries[place] for place in self.mask(*matrix)]
-            self.form(values, picked, (1, len(picked)))
+            self.form(values, picked, (1, len(picked)), shape)
         elif kind == 2:
             count = self.varint()
             assert 1 <= count <= 2 ** (flags // 2 + 1)
-            centroids = self.floats(count, flags % 2)
+            centroids = self.numbers_of("fd"[flags % 2], count)
             for entry, symbol in zip(entries, self.symbols(len(entries), count), strict=True):
                 values[entry] = centroids[symbol]
+        elif kind == 3:
+            bits = self.bytes(1)[0]
+            scales = self.numbers_of("f", shape[0] if flags & 1 else 1)
+            zero_points = self.numbers_of("i", len(scales)) if flags & 2 else [0] * len(scales)
+            for entry, symbol in zip(entries, self.symbols(len(entries), 2**bits), strict=True):
+                channel = entry // math.prod(shape[1:]) if flags & 1 else 0
+                values[entry] = single(scales[channel] * (symbol - 2 ** (bits - 1) - zero_points[channel]))
+        elif kind == 4:
+            alphas = self.numbers_of("f", shape[0] if flags & 1 else 1) if flags & 2 else [1.0] * max([1, *shape])
+            for entry, bit in zip(entries, self.numbers(len(entries), 1), strict=True):
+                alpha = alphas[entry // math.prod(shape[1:]) if flags & 1 else 0]
+                values[entry] = alpha if bit else -alpha
         else:
             raise AssertionError(f"kind {kind}")
 

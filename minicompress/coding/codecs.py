@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from minicompress.coding import masks, relative_index, symbols
-from minicompress.coding.bits import CorruptDataError
+from minicompress.coding.bits import CHUNK, CorruptDataError, pack, unpack
 from minicompress.coding.parts import Encoded, Reader, Writer
-from minicompress.forms import Codebook, Dense, Sparse
+from minicompress.forms import Affine, Codebook, Dense, Sign, Sparse
 
 MOST_AXES = 16
+DENSE = ("<f4", "<f8", "<i4")  # by the flag of a dense form
 DEEPEST = 4  # forms within forms
 
 
@@ -35,10 +36,11 @@ class Codec:
     value_bits: Callable | None = None
 
 
-def encode(form):
+def encode(form, *, entropy=True):
     """A form as bytes, itemised, and the same bytes every time; returns `Encoded`.
 
     form : any Form, or forms within forms, that has an entry in `CODECS`
+    entropy : Huffman-code what gets smaller by it; False gives every symbol its fixed width
 
     Raises TypeError for a form without a codec, ValueError for one that nests too deep or has too many axes.
 
@@ -51,7 +53,7 @@ def encode(form):
         inner, depth = inner.inner, depth + 1
     if depth > DEEPEST or len(inner.shape) > MOST_AXES:
         raise ValueError(f"{depth} forms deep with {len(inner.shape)} axes, expected at most {DEEPEST} and {MOST_AXES}")
-    writer = Writer()
+    writer = Writer(entropy)
     writer.number(len(form.shape))
     for n in form.shape:
         writer.number(n)
@@ -138,39 +140,103 @@ def _spread(reader, values, shape, keep):
     return array.reshape(shape)
 
 
-def _write_floats(writer, values, kind):
+def _write_numbers(writer, values, kind):
     writer.put(kind, values.astype(values.dtype.newbyteorder("<")).tobytes())
 
 
-def _read_floats(reader, count, wide, kind):
-    dtype = np.dtype("<f8" if wide else "<f4")
+def _read_numbers(reader, count, dtype, kind):
+    dtype = np.dtype(dtype)
     data = reader.take(kind, count * dtype.itemsize)
     reader.claim(2 * len(data))
     return np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
 
 
 def _write_dense(writer, form, keep):
-    _write_floats(writer, _kept(form.values, keep), "payload")
+    _write_numbers(writer, _kept(form.values, keep), "payload")
 
 
 def _read_dense(reader, shape, keep, flags, depth):
-    if flags > 1:
-        raise CorruptDataError(f"flags of a dense form are {flags}, expected 0 or 1")
-    return Dense(_spread(reader, _read_floats(reader, _entries(shape, keep), flags, "payload"), shape, keep))
+    if flags >= len(DENSE):
+        raise CorruptDataError(f"flags of a dense form are {flags}, expected 0 to {len(DENSE) - 1}")
+    return Dense(_spread(reader, _read_numbers(reader, _entries(shape, keep), DENSE[flags], "payload"), shape, keep))
 
 
 def _write_codebook(writer, form, keep):
     writer.number(len(form.centroids))
-    _write_floats(writer, form.centroids, "codebooks")
+    _write_numbers(writer, form.centroids, "codebooks")
     symbols.write(writer, _kept(form.codes, keep), len(form.centroids), "payload")
 
 
 def _read_codebook(reader, shape, keep, flags, depth):
     bits = (flags >> 1) + 1
     alphabet = reader.number(1, 2**bits, "number of centroids")
-    centroids = _read_floats(reader, alphabet, flags & 1, "codebooks")
+    centroids = _read_numbers(reader, alphabet, DENSE[flags & 1], "codebooks")
     codes = symbols.read(reader, _entries(shape, keep), alphabet, "payload")
     return Codebook(_spread(reader, codes, shape, keep), centroids, bits)
+
+
+def _write_affine(writer, form, keep):
+    writer.byte(form.bits)
+    _write_numbers(writer, form.scale, "codebooks")
+    if form.zero_point.any():
+        _write_numbers(writer, form.zero_point, "codebooks")
+    codes = _kept(form.codes, keep).astype(np.int32) + (1 << form.bits - 1)
+    symbols.write(writer, codes.astype(np.uint16), 1 << form.bits, "payload")
+
+
+def _read_affine(reader, shape, keep, flags, depth):
+    bits, per_channel = reader.byte(), flags & 1
+    if flags > 3 or not 1 <= bits <= 16 or (per_channel and not shape):
+        raise CorruptDataError(f"an affine form of {bits} bits with flags {flags} and {len(shape)} axes, expected 1 to "
+                               "16, 0 to 3, and an axis for flag 1")
+    channels = shape[:1] if per_channel else ()
+    scale = _read_numbers(reader, math.prod(channels), "<f4", "codebooks").reshape(channels)
+    if flags & 2:
+        zero_point = _read_numbers(reader, scale.size, "<i4", "codebooks").reshape(channels)
+        if not zero_point.any():
+            raise CorruptDataError("all zero points are 0, so none may be stored")
+    else:
+        reader.claim(4 * scale.size)
+        zero_point = np.zeros(channels, np.int32)
+    codes = symbols.read(reader, _entries(shape, keep), 1 << bits, "payload")
+    reader.claim(2 * len(codes) + 8 * scale.size)
+    with reader.working(8 * len(codes) + 8 * scale.size):
+        codes = (codes.astype(np.int32) - (1 << bits - 1)).astype(np.int8 if bits <= 8 else np.int16)
+        codes = _spread(reader, codes, shape, keep)
+        return _checked(Affine, codes, scale, zero_point, bits, 0 if per_channel else None)
+
+
+def _checked(form, *parts):
+    """A form of these parts; what it refuses, no encoder can have written."""
+    try:
+        return form(*parts)
+    except ValueError as error:
+        raise CorruptDataError(str(error)) from None
+
+
+def _write_sign(writer, form, keep):
+    if (form.alpha != 1).any():
+        _write_numbers(writer, form.alpha, "codebooks")
+    writer.put("payload", pack(_kept(form.bits, keep), 1))
+
+
+def _read_sign(reader, shape, keep, flags, depth):
+    if flags > 3 or (flags & 1 and not shape):
+        raise CorruptDataError(f"a sign form with flags {flags} and {len(shape)} axes, expected 0 to 3, and an axis for "
+                               "flag 1")
+    channels, count = shape[:1] if flags & 1 else (), _entries(shape, keep)
+    if flags & 2:
+        alpha = _read_numbers(reader, math.prod(channels), "<f4", "codebooks").reshape(channels)
+        if (alpha == 1).all():
+            raise CorruptDataError("all alphas are 1, so none may be stored")
+    else:
+        reader.claim(4 * math.prod(channels))
+        alpha = np.ones(channels, np.float32)
+    data = reader.take("payload", (count + 7) // 8)
+    reader.claim(2 * count + 4 * alpha.size)
+    with reader.working(64 * min(count, CHUNK) + 2 * len(data) + 8 * alpha.size):
+        bits = unpack(data, 1, count, np.uint8).view(bool)
+        return _checked(Sign, _spread(reader, bits, shape, keep), alpha, 0 if flags & 1 else None)
 
 
 def _write_sparse(writer, form, keep):
@@ -193,11 +259,15 @@ def _matrix(shape, keep):
 
 
 CODECS = {
-    0: Codec(Dense, lambda form: form.values.dtype == np.float64, _write_dense, _read_dense,
+    0: Codec(Dense, lambda form: DENSE.index(form.values.dtype.newbyteorder("<").str), _write_dense, _read_dense,
              value_bits=lambda form: 8 * form.values.itemsize),
     1: Codec(Sparse, lambda form: 0, _write_sparse, _read_sparse),
     2: Codec(Codebook, lambda form: (form.centroids.dtype == np.float64) | form.bits - 1 << 1, _write_codebook,
              _read_codebook, value_bits=lambda form: form.bits),
+    3: Codec(Affine, lambda form: (form.axis == 0) | form.zero_point.any() << 1, _write_affine, _read_affine,
+             value_bits=lambda form: form.bits),
+    4: Codec(Sign, lambda form: (form.axis == 0) | (form.alpha != 1).any() << 1, _write_sign, _read_sign,
+             value_bits=lambda form: 1),
 }
 
 

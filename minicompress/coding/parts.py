@@ -34,10 +34,10 @@ class Encoded:
 
 
 class Writer:
-    """Collects parts."""
+    """Collects parts; ``entropy`` tells whether symbols may be Huffman-coded."""
 
-    def __init__(self):
-        self.parts = []
+    def __init__(self, entropy=True):
+        self.parts, self.entropy = [], entropy
 
     def __len__(self):
         return sum(len(part) for _, part in self.parts)

@@ -116,9 +116,22 @@ def estimate(counts, alphabet):
 
 
 def write(writer, symbols, alphabet, kind):
-    """Write ``symbols``, (n,) integers below ``alphabet``, as a part of the given kind, and their tables."""
+    """Write ``symbols``, (n,) integers below ``alphabet``, as a part of the given kind, and their tables.
+
+    Huffman-coded if the writer allows it and that is smaller, else in fixed width.
+    """
     if len(symbols) == 0:
         return
+    width = fixed_width(alphabet)
+    coded = _coded(symbols, alphabet, kind) if writer.entropy else None
+    if coded is not None and len(coded) < 1 + (len(symbols) * width + 7) // 8:
+        writer.parts += coded.parts
+    else:
+        writer.byte(0)
+        writer.put(kind, bits.pack(symbols, width))
+
+
+def _coded(symbols, alphabet, kind):
     lengths = huffman.code_lengths(np.bincount(symbols, minlength=alphabet))
     payload, lane_bits = huffman.encode(symbols, lengths, lane_count(len(symbols)))
     coded = Writer()
@@ -126,12 +139,7 @@ def write(writer, symbols, alphabet, kind):
     _write_table(coded, lengths)
     _write_lanes(coded, lane_bits)
     coded.put(kind, payload)
-    width = fixed_width(alphabet)
-    if len(coded) < 1 + (len(symbols) * width + 7) // 8:
-        writer.parts += coded.parts
-    else:
-        writer.byte(0)
-        writer.put(kind, bits.pack(symbols, width))
+    return coded
 
 
 def read(reader, count, alphabet, kind):

@@ -6,10 +6,11 @@ from numbers import Integral
 from minicompress import nn
 
 
-def mlp(sizes, *, rng):
+def mlp(sizes, *, batch_norm=False, rng):
     """Linear layers of the given sizes with ReLU between them; takes images (N, 1, H, W) or flat.
 
-    ``mlp([784, 300, 10])`` has one hidden layer of 300. Raises ValueError for fewer than two sizes.
+    ``mlp([784, 300, 10])`` has one hidden layer of 300; ``batch_norm`` normalises each hidden layer before its ReLU.
+    Raises ValueError for fewer than two sizes.
 
     >>> import numpy as np
     >>> mlp([64, 30, 10], rng=np.random.default_rng(0)).summary().parameters
@@ -21,6 +22,7 @@ def mlp(sizes, *, rng):
     layers = {"flatten": nn.Flatten()}
     for i, (inputs, outputs) in enumerate(pairwise(sizes), 1):
         if i > 1:
+            layers |= {f"bn{i - 1}": nn.BatchNorm1d(inputs, blank=rng is None)} if batch_norm else {}
             layers[f"relu{i - 1}"] = nn.ReLU()
         layers[f"fc{i}"] = nn.Linear(inputs, outputs, rng=rng)
     return nn.Sequential(layers)

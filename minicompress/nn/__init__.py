@@ -2,20 +2,24 @@
 
 from . import functional, optim
 from .checkpoint import History
-from .graph import build, describe
+from .graph import build, describe, register
 from .layers import (
+    Add,
     AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
+    Concatenate,
     Conv2d,
     Dropout,
     Flatten,
+    Identity,
     ImageInput,
     Linear,
     MaxPool2d,
     ReLU,
     Sequential,
 )
+from .max_norm import MaxNorm
 from .metrics import Measures
 from .module import Module, evaluating, observe
 from .parameter import Parameter
@@ -23,8 +27,8 @@ from .projection import Projection, assign, project
 from .train import cross_entropy, evaluate, fit, predict
 
 __all__ = [
-    "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Conv2d", "Dropout", "Flatten", "History", "ImageInput", "Linear",
-    "MaxPool2d", "Measures", "Module", "Parameter", "Projection", "ReLU", "Sequential", "assign", "build",
-    "cross_entropy", "describe", "evaluate", "evaluating", "fit", "functional", "observe", "optim", "predict",
-    "project",
+    "Add", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Concatenate", "Conv2d", "Dropout", "Flatten", "History",
+    "Identity", "ImageInput", "Linear", "MaxNorm", "MaxPool2d", "Measures", "Module", "Parameter", "Projection", "ReLU",
+    "Sequential", "assign", "build", "cross_entropy", "describe", "evaluate", "evaluating", "fit", "functional",
+    "observe", "optim", "predict", "project", "register",
 ]

@@ -1,7 +1,7 @@
 """A network as a declaration that needs no code to read: nested lists of layer names, numbers and booleans.
 
 A layer is ``["Linear", 784, 300]``, its class and the arguments that build it, trailing defaults left out; a
-Sequential is ``["Sequential", ["fc1", […]], …]``, a name and a declaration for each child.
+Sequential, Add or Concatenate is ``["Sequential", ["fc1", […]], …]``, a name and a declaration for each child.
 """
 
 import inspect
@@ -9,12 +9,27 @@ import math
 import reprlib
 
 from . import layers
-from .layers import Sequential
+from .layers import Add, Concatenate, Sequential
 from .module import Module
 
 LAYERS = {cls.__name__: cls for cls in vars(layers).values() if isinstance(cls, type) and issubclass(cls, Module)
           and cls.__module__ == layers.__name__ and not cls.__name__.startswith("_")}
+CONTAINERS = (Sequential, Add, Concatenate)
 MAX_DEPTH = 32
+
+
+def register(layer):
+    """Let declarations, and so files, name a layer class; a decorator for the layers of the chapters.
+
+    The class says by ``config()`` which numbers and booleans build it again; where ``__init__`` has the arguments, it
+    is built with ``rng=None`` and ``blank=True``, to be loaded. Raises ValueError for a name that another class has.
+
+    >>> register(layers.ReLU).__name__
+    'ReLU'
+    """
+    if LAYERS.setdefault(layer.__name__, layer) is not layer:
+        raise ValueError(f"{layer.__name__} already names {LAYERS[layer.__name__]}")
+    return layer
 
 
 def describe(model):
@@ -23,8 +38,8 @@ def describe(model):
     >>> describe(Sequential({"flat": layers.Flatten(), "pool": layers.MaxPool2d(2)}))
     ['Sequential', ['flat', ['Flatten']], ['pool', ['MaxPool2d', 2]]]
     """
-    if type(model) is Sequential:
-        return ["Sequential", *([name, describe(child)] for name, child in model.children())]
+    if type(model) in CONTAINERS:
+        return [type(model).__name__, *([name, describe(child)] for name, child in model.children())]
     if LAYERS.get(type(model).__name__) is not type(model):
         raise TypeError(f"{type(model).__name__} is no layer of the library, so a declaration can't name it")
     arguments = model.config()
@@ -53,13 +68,13 @@ def build(description, depth=0):
     name, *arguments = description
     if name not in LAYERS:
         raise ValueError(f"unknown layer {reprlib.repr(name)}, expected one of {sorted(LAYERS)}")
-    if name == "Sequential":
+    if LAYERS[name] in CONTAINERS:
         children = {}
         for pair in arguments:
             if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str) or pair[0] in children:
-                raise ValueError(f"Sequential: expected a new name and a declaration, got {reprlib.repr(pair)}")
+                raise ValueError(f"{name}: expected a new name and a declaration, got {reprlib.repr(pair)}")
             children[pair[0]] = build(pair[1], depth + 1)
-        return Sequential(children)
+        return LAYERS[name](children)
     try:
         for argument in arguments:
             if not isinstance(argument, bool | int | float) or not math.isfinite(argument):

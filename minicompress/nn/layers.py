@@ -268,13 +268,23 @@ class ImageInput(Module):
         return engine.reshape(x, (x.shape[0], *self.shape)) if x.ndim == 2 else x
 
 
-class Sequential(Module):
-    """Modules one after the other: ``Sequential(a, b)``, or with names ``Sequential({"fc1": a, "relu": b})``.
+class Identity(Module):
+    """x itself: the shortcut of a residual block.
 
-    >>> model = Sequential(Flatten(), Linear(4, 2, rng=np.random.default_rng(0)))
-    >>> [name for name, _ in model.named_parameters()]
-    ['1.weight', '1.bias']
+    >>> Identity()(Tensor([1.0])).numpy()
+    array([1.], dtype=float32)
     """
+
+    def config(self):
+        """[]"""
+        return []
+
+    def forward(self, x):
+        return x
+
+
+class _Container(Module):
+    """Modules by position, ``Sequential(a, b)``, or by name, ``Sequential({"fc1": a, "relu": b})``."""
 
     def __init__(self, *modules):
         super().__init__()
@@ -291,14 +301,60 @@ class Sequential(Module):
         return len(self.children())
 
     def __getitem__(self, index):
-        """The layer at a position, or for a slice a Sequential of those very layers, under their names."""
+        """The layer at a position, or for a slice a container of those very layers, under their names."""
         chosen = self.children()[index]
-        return Sequential(dict(chosen)) if isinstance(index, slice) else chosen[1]
+        return type(self)(dict(chosen)) if isinstance(index, slice) else chosen[1]
 
     def __iter__(self):
         return iter([module for _, module in self.children()])
+
+
+class Sequential(_Container):
+    """Modules one after the other: ``Sequential(a, b)``, or with names ``Sequential({"fc1": a, "relu": b})``.
+
+    >>> model = Sequential(Flatten(), Linear(4, 2, rng=np.random.default_rng(0)))
+    >>> [name for name, _ in model.named_parameters()]
+    ['1.weight', '1.bias']
+    """
 
     def forward(self, x):
         for module in self:
             x = module(x)
         return x
+
+
+class Add(_Container):
+    """The sum of what its branches make of the same x: with an `Identity` among them, a residual block.
+
+    Raises ValueError for branches whose results have different shapes, and for no branch at all.
+
+    >>> Add({"body": ReLU(), "shortcut": Identity()})(Tensor([-1.0, 2.0])).numpy()
+    array([-1.,  4.], dtype=float32)
+    """
+
+    def forward(self, x):
+        first, *others = results = _branches(self, x)
+        if any(y.shape != first.shape for y in others):
+            raise ValueError(f"Add needs branches of one shape, got {[y.shape for y in results]}")
+        for y in others:
+            first = first + y
+        return first
+
+
+class Concatenate(_Container):
+    """What its branches make of the same x, one behind the other along the channels, axis 1.
+
+    Raises ValueError for branches whose results differ in any other axis, and for no branch at all.
+
+    >>> Concatenate(ReLU(), Identity())(Tensor([[-1.0, 2.0]])).numpy()
+    array([[ 0.,  2., -1.,  2.]], dtype=float32)
+    """
+
+    def forward(self, x):
+        return engine.concatenate(_branches(self, x), axis=1)
+
+
+def _branches(container, x):
+    if not len(container):
+        raise ValueError(f"{type(container).__name__} has no branch")
+    return [module(x) for module in container]

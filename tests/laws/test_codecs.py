@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from minicompress import coding
 from minicompress.coding import bits, codecs, huffman, masks, symbols
-from minicompress.forms import Codebook, Dense, Form, Sparse
+from minicompress.forms import Affine, Codebook, Dense, Form, Sign, Sparse
 from tests.mutants import mutate
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=7)
@@ -19,7 +19,24 @@ FLOATS = st.sampled_from([np.float32, np.float64])
 
 
 def dense(shape):
-    return st.builds(Dense, FLOATS.flatmap(lambda t: hnp.arrays(t, shape)))
+    return st.builds(Dense, st.sampled_from([np.float32, np.float64, np.int32]).flatmap(lambda t: hnp.arrays(t, shape)))
+
+
+@st.composite
+def affine(draw, shape):
+    bits, axis = draw(st.integers(1, 16)), draw(st.sampled_from([None, 0] if shape else [None]))
+    integers = st.integers(-2**(bits - 1), 2**(bits - 1) - 1)
+    channels = shape[:1] if axis == 0 else ()
+    scale = hnp.arrays(np.float32, channels, elements=st.floats(2.0**-100, 2.0**100, width=32))
+    zero_point = draw(hnp.arrays(np.int64, channels, elements=integers)) * draw(st.booleans())
+    return Affine(draw(hnp.arrays(np.int64, shape, elements=integers)), draw(scale), zero_point, bits, axis)
+
+
+@st.composite
+def signs(draw, shape):
+    axis = draw(st.sampled_from([None, 0] if shape else [None]))
+    alpha = hnp.arrays(np.float32, shape[:1] if axis == 0 else (), elements=st.sampled_from([0, 0.25, 1, 1, 1]))
+    return Sign(draw(hnp.arrays(bool, shape)), draw(alpha), axis)
 
 
 @st.composite
@@ -34,11 +51,12 @@ def codebooks(draw, shape):
 def sparse(draw, shape, depth=0):
     mask = draw(hnp.arrays(bool, shape)) & draw(st.sampled_from([True, True, False]))
     rows = draw(hnp.arrays(bool, shape[:1] + (1,) * (len(shape) - 1)))  # whole rows without a weight
-    inner = draw(st.one_of([make(shape) for make in (dense, codebooks)] + [sparse(shape, depth + 1)] * (depth < 2)))
+    inner = [make(shape) for make in (dense, codebooks, affine, signs)] + [sparse(shape, depth + 1)] * (depth < 2)
+    inner = draw(st.one_of(inner))
     return Sparse(mask & rows, inner)
 
 
-CODECS = {Dense: dense, Codebook: codebooks, Sparse: sparse}  # a strategy for each, given the shape
+CODECS = {Dense: dense, Codebook: codebooks, Sparse: sparse, Affine: affine, Sign: signs}  # strategies, given the shape
 FORMS = SHAPES.flatmap(lambda shape: st.one_of([make(shape) for make in CODECS.values()]))
 
 
@@ -53,7 +71,7 @@ def stored(form, where=None):
         part = getattr(form, name)
         if name == "inner":
             part = stored(part, form.mask if where is None else where & form.mask)
-        elif isinstance(part, np.ndarray) and part.shape == form.shape and name in ("values", "codes", "mask"):
+        elif isinstance(part, np.ndarray) and part.shape == form.shape and name in ("values", "codes", "mask", "bits"):
             part = part if where is None else np.where(where, part, part.dtype.type(0))
         parts[name] = part
     return type(form)(**parts)
@@ -61,7 +79,10 @@ def stored(form, where=None):
 
 def law_round_trip(coding, form):
     """decode(encode(x)) is x, bit for bit; and encoding that again gives the same bytes."""
-    data = bytes(coding.encode(form))
+    plain, data = coding.encode(form, entropy=False), bytes(coding.encode(form))
+    assert len(data) <= len(plain)
+    assert not plain.sizes()["code tables"]
+    assert coding.decode(bytes(plain)) == stored(form)
     back = coding.decode(data)
     assert isinstance(back, Form) and back == stored(form)
     assert back.dense().tobytes() == form.dense().tobytes() and back.dense().dtype == form.dense().dtype
@@ -136,6 +157,13 @@ def large_forms():
     yield Sparse(mask, Codebook(codes, centroids, 5))
     yield Sparse(mask, Sparse(mask.T.reshape(300, 200), wide))
     yield Sparse(rng.random((300, 200)) < 0.9, Codebook(codes, centroids, 5))
+    yield Dense(rng.integers(-2**31, 2**31, (300, 200)).astype(np.int32))
+    yield Affine(rng.integers(-128, 128, (300, 200)), rng.random(300) + 0.1, rng.integers(-9, 9, 300), 8, axis=0)
+    yield Affine(np.minimum(codes, 7), 0.25, 0, 4)
+    yield Affine(codes * 900, 0.25, 0, 16)
+    yield Sparse(mask, Affine(np.minimum(codes, 7), rng.random(300) + 0.1, np.zeros(300, int), 4, axis=0))
+    yield Sign(mask, rng.random(300), axis=0)
+    yield Sparse(mask, Sign(mask.T.reshape(300, 200), 1.0))
     yield Sparse(rng.random((3000, 200)) < 0.001, Codebook(np.zeros((3000, 200), int), centroids, 5))
     yield Sparse(np.zeros((3000, 200), bool), Codebook(np.zeros((3000, 200), int), centroids, 5))
 
@@ -178,7 +206,11 @@ CASES = [
     Sparse(((np.arange(1200) * 7919 % 1201 % 90 < 20) & (np.arange(1200) % 40 < 9)).reshape(30, 40),
            Dense(np.arange(1200.0).reshape(30, 40))),
     Dense(np.arange(6.0).reshape(2, 3)),
-    Dense(np.float64(3)),
+    Dense(np.float64(3)), Dense(np.arange(3, dtype=np.int32)),
+    Affine(np.arange(60).reshape(5, 12) % 16 - 8, np.arange(1.0, 6), np.arange(5), 4, axis=0),
+    Affine([-512, 511], 0.5, 3, 10),
+    Sparse(RAGGED, Affine(np.arange(4000).reshape(40, 100) % 15 - 7, np.ones(40), np.zeros(40, int), 4, axis=0)),
+    Sign(RAGGED, np.arange(40.0), axis=0), Sign([True, False], 1.0), Sparse([True, False], Sign([False, True], 0.5)),
 ]
 
 
@@ -189,6 +221,12 @@ CASES = [
     ("codecs", "    form = read(reader)\n    reader.finish()\n    return form", "    return read(reader)"),
     ("codecs", "writer.number(len(form.shape))", "writer.number(len(form.shape) or 1)"),
     ("codecs", "Encoded(tuple(writer.parts), ", "Encoded(tuple(writer.parts[1:]), "),
+    ("codecs", "+ (1 << form.bits - 1)", "+ (1 << form.bits - 1) - 1"),
+    ("codecs", "np.int32) - (1 << bits - 1)", "np.int32) + (1 << bits - 1)"),
+    ("codecs", "(form.axis == 0) | form.zero_point.any() << 1", "(form.axis == 0)"),
+    ("codecs", "(form.axis == 0) | (form.alpha != 1).any() << 1", "(form.axis == 0) | form.alpha.any() << 1"),
+    ("codecs", "pack(_kept(form.bits, keep), 1)", "pack(form.bits.ravel(), 1)"),
+    ("codecs", "writer = Writer(entropy)", "writer = Writer(True)"),
     ("masks", "places = places.T if flags & 1 else places", "places = places"),
     ("masks", "row * columns + column", "row * width + column"),
     ("masks", "for axis in (1, 0)", "for axis in (0, 1)"),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from minicompress import models, nn
-from minicompress.nn.graph import LAYERS, MAX_DEPTH
+from minicompress.nn import graph, layers
+from minicompress.nn.graph import CONTAINERS, LAYERS, MAX_DEPTH
 
 RNG = np.random.default_rng(0)
 EXAMPLES = [
@@ -18,6 +19,8 @@ EXAMPLES = [
     nn.BatchNorm1d(3), nn.BatchNorm2d(3, eps=1e-3), nn.BatchNorm2d(3, momentum=np.float64(0.25)), nn.ReLU(),
     nn.Dropout(rng=RNG), nn.Dropout(np.float32(0.25), rng=RNG), nn.MaxPool2d(2), nn.MaxPool2d(3, 2), nn.AvgPool2d(2),
     nn.AvgPool2d(2, 1), nn.Flatten(), nn.ImageInput(1, 28, 28), nn.Sequential(),
+    nn.Identity(), nn.Concatenate(nn.ReLU(), nn.Identity()),
+    nn.Add({"body": nn.Sequential(nn.Linear(3, 3, rng=RNG), nn.ReLU()), "shortcut": nn.Identity()}),
     nn.Sequential(nn.Flatten(), nn.Sequential({"inner": nn.Linear(2, 2, rng=RNG), "act": nn.ReLU()})),
     models.mlp([4, 3, 2], rng=RNG), models.lenet_300_100(rng=RNG), models.lenet_5(rng=RNG),
 ]
@@ -25,7 +28,7 @@ EXAMPLES = [
 
 def structure(model):
     """All that a declaration must bring back: classes, names, shapes and options."""
-    return [(name, type(module).__name__, None if isinstance(module, nn.Sequential) else module.config(),
+    return [(name, type(module).__name__, None if isinstance(module, CONTAINERS) else module.config(),
              [p.shape for p in module.parameters()], [b.shape for _, b in module.named_buffers()])
             for name, module in model.named_modules()]
 
@@ -39,7 +42,8 @@ def test_build_undoes_describe(model):
 
 
 def test_every_layer_has_an_example():
-    assert {type(model).__name__ for model in EXAMPLES} == set(LAYERS)
+    own = {layer for layer in LAYERS.values() if layer.__module__ == layers.__name__}
+    assert {type(model) for model in EXAMPLES} == own
 
 
 def test_defaults_go_without_saying():
@@ -104,6 +108,22 @@ def test_nothing_but_a_declaration_is_built(description):
 
 def test_the_greatest_depth_is_built():
     assert len(list(nn.build(nested(MAX_DEPTH)).named_modules())) == MAX_DEPTH + 1
+
+
+def test_a_chapter_registers_a_layer_and_no_name_twice(monkeypatch):
+    monkeypatch.setattr(graph, "LAYERS", dict(LAYERS))
+
+    @nn.register
+    class Halve(nn.Module):
+        def config(self):
+            return []
+
+        def forward(self, x):
+            return x / 2
+
+    assert isinstance(nn.build(nn.describe(nn.Sequential(Halve())))[0], Halve)
+    with pytest.raises(ValueError, match="ReLU already names"):
+        nn.register(type("ReLU", (nn.ReLU,), {}))
 
 
 def test_a_class_of_ones_own_is_not_described():
