@@ -10,14 +10,14 @@ import minicompress.quantization  # noqa: F401 - every chapter registers its pro
 from minicompress import nn
 from minicompress.engine import Tensor
 from minicompress.forms import Codebook, Sparse
-from minicompress.nn import Parameter, Projection
+from minicompress.nn import Parameter, Projection, max_norm
 from minicompress.nn.optim import SGD, Adam
 from minicompress.pruning import projections as pruning
 from minicompress.quantization import weight_sharing as sharing
 from tests.mutants import mutate
 
 SHAPES = [(6, 5), (7,), (3, 2, 4, 4)]
-REAL = SimpleNamespace(**vars(pruning), WeightClustering=sharing.WeightClustering)
+REAL = SimpleNamespace(**vars(pruning), WeightClustering=sharing.WeightClustering, MaxNorm=max_norm.MaxNorm)
 
 # For each class: ways to make its projections, from the module's names and the shape of the weights, outermost first.
 STACKS = {
@@ -28,6 +28,9 @@ STACKS = {
     "MagnitudePruning": lambda m, shape: [m.MagnitudePruning(0.6)],
     "MagnitudePruning of all": lambda m, shape: [m.MagnitudePruning(1.0)],
     "MagnitudePruning in a Mask": lambda m, shape: [m.Mask(some(shape)), m.MagnitudePruning(0.5)],
+    "MaxNorm": lambda m, shape: [m.MaxNorm(0.5)],
+    "MaxNorm in a Mask": lambda m, shape: [m.Mask(some(shape)), m.MaxNorm(0.5)],
+    "WeightClustering in MaxNorm": lambda m, shape: [m.MaxNorm(0.5), m.WeightClustering(4)],
     "WeightClustering": lambda m, shape: [m.WeightClustering(4)],
     "WeightClustering to one": lambda m, shape: [m.WeightClustering(1)],
     "WeightClustering to more than there are": lambda m, shape: [m.WeightClustering(300)],
@@ -271,9 +274,45 @@ def test_a_mask_that_does_not_fit_is_refused():
         pruning.Mask()(Tensor([1.0]))
 
 
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_max_norm_shortens_long_rows_and_leaves_the_others(shape, order):
+    rows_are_within_the_limit(REAL, shape, order)
+
+
+def rows_are_within_the_limit(m, shape=(6, 5), order="F"):
+    w = weights(shape, order=order) * np.float32(0.2)
+    w[0] *= 10
+    limit = float(np.median([np.linalg.norm(row) for row in w]))
+    parameter = nn.project(Parameter(w.copy(order="K"), order=order), m.MaxNorm(limit))
+    for before, after in zip(w, parameter.data, strict=True):
+        if np.linalg.norm(before) <= limit * (1 - 1e-6):
+            same_bits(np.asarray(after), np.asarray(before))
+        else:
+            assert np.linalg.norm(after) == pytest.approx(min(limit, np.linalg.norm(before)), rel=1e-6)
+            np.testing.assert_allclose(after * np.linalg.norm(before), before * np.linalg.norm(after), rtol=1e-5)
+    optimizer = SGD([parameter], lr=1.0)
+    parameter.effective().backward(-np.ones(shape))
+    np.testing.assert_array_equal(parameter.grad, -1, "the limit changes no gradient")
+    optimizer.step()
+    assert max(np.linalg.norm(row) for row in parameter.data) <= limit * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, np.inf, np.nan, True])
+def test_a_limit_that_limits_nothing_is_refused(limit):
+    with pytest.raises(ValueError, match="expected a finite number above 0"):
+        nn.MaxNorm(limit)
+
+
 # The laws have teeth
 
 MUTANTS = [
+    (max_norm, "return w if isinstance(w, Form) else Dense(w)", "return Dense(w)"),
+    (max_norm, "return latent", "return latent * 0.5"),
+    (max_norm, "w.reshape(len(w), -1)", "w.reshape(len(w), -1).T.reshape(len(w), -1)"),
+    (max_norm, "np.maximum(norms, self.limit)", "np.maximum(norms, 1e-9)"),
+    (max_norm, "if (norms > self.limit).any()", "if (norms > self.limit).all()"),
+    (max_norm, "np.sqrt(np.einsum", "np.negative(-np.einsum"),
     (pruning, "return select(self.mask_, latent, 0.0)", "return latent * Tensor(self.mask_.astype(np.float32))"),
     (pruning, "return select(self.mask_, latent, 0.0)", "return select(self.mask_, latent, -0.0)"),
     (pruning, "return select(self.mask_, latent, 0.0)", "return latent"),
@@ -307,6 +346,7 @@ def test_a_planted_bug_is_caught(module, old, new, monkeypatch):
                 for law in LAWS:
                     law(ops, stack, shape)
         after_fit_centroids_are_the_means(ops)
+        rows_are_within_the_limit(ops)
 
 
 def after_fit_centroids_are_the_means(m):
