@@ -1,0 +1,14 @@
+"""Knowledge distillation: a small network learns from the answers of a large one, not from the labels alone."""
+
+from .objective import SoftTargets
+from .soft_targets import (
+    lambda_loss,
+    log_softened,
+    logit_regression_loss,
+    soft_target_loss,
+    soft_targets,
+    softened,
+)
+
+__all__ = ["SoftTargets", "lambda_loss", "log_softened", "logit_regression_loss", "soft_target_loss", "soft_targets",
+           "softened"]
