@@ -40,7 +40,7 @@ def kmeans(w, k, *, init="linear", rng=None, max_iter=300, tol=0.0):
     (array([0.1, 4.2]), [[0, 0], [1, 1]])
     """
     w, k = _checked(w, k)
-    if not isinstance(max_iter, (int, np.integer)) or max_iter < 1:
+    if isinstance(max_iter, bool) or not isinstance(max_iter, (int, np.integer)) or max_iter < 1:
         raise ValueError(f"max_iter is {max_iter!r}, expected an integer of at least 1")
     if not tol >= 0:
         raise ValueError(f"tol is {tol!r}, expected a number ≥ 0")

@@ -83,6 +83,8 @@ class Sparse(Form):
     inner: Form
 
     def __post_init__(self):
+        if not isinstance(self.inner, Form):
+            raise TypeError(f"inner is a {type(self.inner).__name__}, expected a Form")
         object.__setattr__(self, "mask", _frozen(self.mask, bool))
         if self.mask.shape != self.inner.shape:
             raise ValueError(f"mask has shape {self.mask.shape}, but the inner form has {self.inner.shape}")
@@ -112,8 +114,7 @@ class Codebook(Form):
         codes, centroids = np.asarray(self.codes), np.asarray(self.centroids)
         if codes.size and codes.dtype.kind not in "iu":
             raise TypeError(f"codes of shape {codes.shape} are {codes.dtype}, expected integers")
-        if not 1 <= self.bits <= 16:
-            raise ValueError(f"bits is {self.bits}, expected 1 to 16")
+        _require_bits(self.bits)
         if centroids.ndim != 1 or not 1 <= len(centroids) <= 2**self.bits:
             raise ValueError(f"centroids have shape {centroids.shape}, expected 1 to {2**self.bits} in one dimension")
         if codes.size and not 0 <= codes.min() <= codes.max() < len(centroids):
@@ -149,8 +150,7 @@ class Affine(Form):
     axis: int | None = None
 
     def __post_init__(self):
-        if isinstance(self.bits, bool) or not isinstance(self.bits, int | np.integer) or not 1 <= self.bits <= 16:
-            raise ValueError(f"bits is {self.bits!r}, expected an integer from 1 to 16")
+        _require_bits(self.bits)
         low, high = -(1 << self.bits - 1), (1 << self.bits - 1) - 1
         for name in ("codes", "zero_point"):
             array = np.asarray(getattr(self, name))
@@ -209,6 +209,11 @@ class Sign(Form):
     def dense(self):
         alpha = _along_first(self.alpha, self.bits.ndim)
         return np.where(self.bits, alpha, -alpha)
+
+
+def _require_bits(bits):
+    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 1 <= bits <= 16:
+        raise ValueError(f"bits is {bits!r}, expected an integer from 1 to 16")
 
 
 def _channels(array, axis):

@@ -50,7 +50,8 @@ def test_double_precision_stays_where_it_is_asked_for():
     ([-1, 0], [1.0, 2.0], 1, ValueError, "span -1 to 0"),
     ([0], [1.0, 2.0, 3.0], 1, ValueError, "expected 1 to 2"),
     ([0], [], 1, ValueError, "expected 1 to 2"),
-    ([0], [1.0], 17, ValueError, "bits is 17, expected 1 to 16"),
+    ([0], [1.0], 17, ValueError, "bits is 17, expected an integer from 1 to 16"),
+    ([0], [1.0], 1.0, ValueError, "bits is 1.0"),
     ([0.5], [1.0, 2.0], 1, TypeError, "float64, expected integers"),
 ])
 def test_a_codebook_that_makes_no_sense_is_refused(codes, centroids, bits, error, words):
@@ -61,6 +62,8 @@ def test_a_codebook_that_makes_no_sense_is_refused(codes, centroids, bits, error
 def test_a_mask_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"\(3,\).*\(2,\)"):
         Sparse([True, False, True], Dense([1.0, 2.0]))
+    with pytest.raises(TypeError, match="inner is a ndarray, expected a Form"):
+        Sparse([True], np.ones(1))
 
 
 @given(st.integers(1, 16), st.data())

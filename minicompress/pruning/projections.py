@@ -1,5 +1,7 @@
 """Pruning as a constraint on one parameter, and as a schedule over a whole network."""
 
+from numbers import Real
+
 import numpy as np
 
 from minicompress.engine import where as select
@@ -66,6 +68,8 @@ class MagnitudePruning(Mask):
 
     def __init__(self, sparsity):
         super().__init__()
+        if isinstance(sparsity, bool) or not isinstance(sparsity, Real) or not 0 <= sparsity <= 1:
+            raise ValueError(f"sparsity is {sparsity!r}, expected a fraction in [0, 1]")
         self.sparsity = sparsity
 
     def fit(self, w, where=None):

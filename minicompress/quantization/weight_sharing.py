@@ -22,6 +22,8 @@ class WeightClustering(Projection):
         init: "linear", "density" or "forgy" for Lloyd's iterations, "optimal" for the exact minimum.
         rng: needed for "forgy".
 
+    Raises ValueError for any other k or init, TypeError for "forgy" without a generator.
+
     >>> from minicompress.nn import project
     >>> project(Parameter([1.0, 2.0, 9.0]), WeightClustering(2)).effective().numpy()
     array([1.5, 1.5, 9. ], dtype=float32)
@@ -31,6 +33,12 @@ class WeightClustering(Projection):
     trained = ("centroids_",)
 
     def __init__(self, k, init="linear", *, rng=None):
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= 65_536:
+            raise ValueError(f"k is {k!r}, expected an integer from 1 to 65 536")
+        if init not in ("linear", "density", "forgy", "optimal"):
+            raise ValueError(f'init is {init!r}, expected "linear", "density", "forgy" or "optimal"')
+        if init == "forgy" and not isinstance(rng, np.random.Generator):
+            raise TypeError(f"rng is {rng!r}, expected a np.random.Generator for init=\"forgy\"")
         self.k, self.init, self.rng = k, init, rng
         self.codes_ = self.centroids_ = None
 

@@ -14,6 +14,16 @@ def test_an_unfitted_clustering_says_what_to_do():
             use(WeightClustering(2))
 
 
+@pytest.mark.parametrize(("arguments", "error", "words"), [
+    ([0], ValueError, "k is 0, expected an integer from 1"), ([True], ValueError, "k is True"),
+    ([2.0], ValueError, "k is 2.0"), ([65_537], ValueError, "k is 65537"), ([4, "best"], ValueError, "init is 'best'"),
+    ([4, "forgy"], TypeError, "rng is None"),
+])
+def test_options_that_make_no_sense_are_refused_at_once(arguments, error, words):
+    with pytest.raises(error, match=words):
+        WeightClustering(*arguments)
+
+
 def test_enough_centroids_lose_nothing():
     weights = np.array([[0.5, -1.0], [0.5, 3.0]], np.float32)
     np.testing.assert_array_equal(project(Parameter(weights), WeightClustering(3)).effective().numpy(), weights)
