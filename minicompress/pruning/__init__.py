@@ -1,10 +1,14 @@
-"""Pruning: weights set to exactly zero, by magnitude, at once or gradually."""
+"""Pruning: weights set to exactly zero, by magnitude, at once or gradually; and channels that are really removed."""
 
+from .channels import choose_channels, cut_channels, filter_norm
 from .magnitude import global_magnitude_masks, magnitude_mask, sparsity, std_mask, threshold_mask
 from .projections import GradualPruning, MagnitudePruning, Mask, mask_weights
 from .schedule import gradual_sparsity
+from .sensitivity import sensitivity
+from .slimming import scale_norm, slimming
 
 __all__ = [
-    "GradualPruning", "MagnitudePruning", "Mask", "global_magnitude_masks", "gradual_sparsity", "magnitude_mask",
-    "mask_weights", "sparsity", "std_mask", "threshold_mask",
+    "GradualPruning", "MagnitudePruning", "Mask", "choose_channels", "cut_channels", "filter_norm",
+    "global_magnitude_masks", "gradual_sparsity", "magnitude_mask", "mask_weights", "scale_norm", "sensitivity",
+    "slimming", "sparsity", "std_mask", "threshold_mask",
 ]

@@ -1,0 +1,55 @@
+"""Network slimming: an L1 penalty on the scales of batch norm makes whole channels dispensable."""
+
+import math
+
+import numpy as np
+
+from minicompress import engine, nn
+
+
+def _batch_norms(model):
+    return {name: module for name, module in model.named_modules() if isinstance(module, nn.BatchNorm1d)}
+
+
+def slimming(strength, objective=nn.cross_entropy):
+    """The objective L + λ·Σ|γ| over every batch norm's scales γ, for `fit` (PR-6); sub-gradient λ·sign(γ), 0 at 0.
+
+    strength : λ, a finite number from 0 on
+    objective : ``(model, batch) -> loss``, the L: by default the cross-entropy, or one such as distillation's
+
+    Raises ValueError for another λ and, when called, for a model without batch norm. Source: Liu et al. 2017, eq. 1.
+
+    >>> from minicompress import data, models
+    >>> model = models.mlp([4, 8, 3], batch_norm=True, rng=np.random.default_rng(0))
+    >>> batch, = data.batches((np.zeros((3, 4), np.float32), np.arange(3)), 3)
+    >>> round((slimming(0.5)(model, batch) - nn.cross_entropy(model, batch)).item(), 4)  # eight γ, each 1 at first
+    4.0
+    """
+    if not 0 <= strength < math.inf:
+        raise ValueError(f"strength is {strength}, expected a finite number of at least 0")
+    if not callable(objective):
+        raise TypeError(f"objective is {objective!r}, expected a callable (model, batch) -> loss")
+
+    def penalised(model, batch):
+        loss = objective(model, batch)
+        scales = [engine.sum(engine.abs(layer.weight.effective())) for layer in _batch_norms(model).values()]
+        if not scales:
+            raise ValueError("the model has no batch norm, so there is no γ to penalise")
+        return loss + strength * sum(scales[1:], scales[0])
+
+    return penalised
+
+
+def scale_norm(model):
+    """|γ| of every batch norm's channels, {its dotted name: (C,)}: scores for `choose_channels` (PR-6).
+
+    Ranked together over the whole network they say which channels to cut. Raises ValueError for a model without batch
+    norm. Source: Liu et al. 2017, section 3.
+
+    >>> from minicompress import models
+    >>> scale_norm(models.mlp([4, 3, 2], batch_norm=True, rng=np.random.default_rng(0)))
+    {'bn1': array([1., 1., 1.], dtype=float32)}
+    """
+    if not (found := _batch_norms(model)):
+        raise ValueError("the model has no batch norm, so it has no γ to rank")
+    return {name: np.abs(layer.weight.effective().numpy()) for name, layer in found.items()}
