@@ -3,7 +3,7 @@
 from minicompress.engine import Tensor
 from minicompress.nn import Module, evaluating, predict
 
-from .soft_targets import checked_parts, checked_weights, require_temperature, soft_target_loss
+from .losses import checked_parts, checked_weights, require_temperature, soft_target_loss
 
 
 class SoftTargets:

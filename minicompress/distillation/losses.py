@@ -88,7 +88,7 @@ def checked_weights(weights, teachers, combine):
     """The weights of so many teachers, equal ones for None; ValueError, with the values, for what is no mixture."""
     if combine not in COMBINE:
         raise ValueError(f"combine is {combine!r}, expected one of {COMBINE}")
-    weights = np.full(teachers, 1 / teachers) if weights is None else np.asarray(weights, np.float64)
+    weights = np.full(teachers, 1 / max(teachers, 1)) if weights is None else np.asarray(weights, float)
     if not teachers or weights.shape != (teachers,) or not (weights >= 0).all() or abs(weights.sum() - 1) > 1e-6:
         raise ValueError(f"weights are {weights.tolist()} for {teachers} teachers, expected one each, none negative, "
                          "of sum 1")
