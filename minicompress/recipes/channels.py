@@ -1,0 +1,177 @@
+"""Channels really removed: train, cut, fine-tune; and the same small network from scratch, beside it.
+
+Network slimming (Liu et al. 2017) cuts a batch-normalised MLP by |γ|, ranked over the whole network; LeNet-5 loses
+the filters of least norm (Li et al. 2017).
+"""
+
+import bisect
+import inspect
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from minicompress import container, data, models, nn, pruning
+from minicompress.engine import Tensor
+from minicompress.nn import optim
+
+from .deep_compression import Stage
+from .jobs import VALIDATION
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the large network is trained and the small one fine-tuned; learning rates at the start of a cosine.
+
+    From scratch the small network gets ``train_epochs + tune_epochs`` at ``train_lr``, all else alike. ``strength`` is
+    the λ of slimming.
+    """
+
+    train_epochs: int
+    tune_epochs: int
+    train_lr: float = 0.1
+    tune_lr: float = 0.1
+    strength: float = 0.0
+    weight_decay: float = 0.0
+    batch_size: int = 128
+    jitter: int = 0
+
+
+SLIMMING_MLP = Plan(train_epochs=15, tune_epochs=60, strength=1e-4, jitter=1)
+FILTERS_LENET_5 = Plan(train_epochs=5, tune_epochs=30, train_lr=0.05, tune_lr=0.05, weight_decay=2e-4, batch_size=64,
+                       jitter=2)
+SHARE = 0.16  # of the MLP's parameters, at most, stay
+FILTERS = {"conv1": 5, "conv2": 19}  # of LeNet-5's 20 and 50
+
+
+def slimming_mlp(seed, *, folder, progress=None, say=None, plan=SLIMMING_MLP, share=SHARE):
+    """MNIST: an MLP 784-500-300-10 with batch norm, slimmed to a ``share`` of its parameters; see `cut_and_compare`."""
+    rng = np.random.default_rng(seed)
+    dataset = data.load("mnist", validation=VALIDATION, rng=rng)
+    large = models.mlp([784, 500, 300, 10], batch_norm=True, rng=rng)
+    return {"seed": seed} | cut_and_compare(large, lambda model, example: slim(model, example, share), dataset, plan,
+                                            folder, progress=progress, say=say, rng=rng)
+
+
+def filters_lenet_5(seed, *, folder, progress=None, say=None, plan=FILTERS_LENET_5, counts=FILTERS):
+    """MNIST: LeNet-5 with the ``counts`` of its filters that have the largest L1 norm; see `cut_and_compare`."""
+    rng = np.random.default_rng(seed)
+    dataset = data.load("mnist", validation=VALIDATION, rng=rng)
+    large = models.lenet_5(rng=rng)
+    return {"seed": seed} | cut_and_compare(large, lambda model, example: strongest(model, example, counts), dataset,
+                                            plan, folder, progress=progress, say=say, rng=rng)
+
+
+def slim(model, example, share):
+    """A model without its channels of least |γ|, so few of them as leave at most a ``share`` of its parameters (PR-6).
+
+    What they still emit, act(β), the biases behind them absorb. ``example`` as for `pruning.cut_channels`. Raises
+    ValueError where even one channel a layer has more parameters.
+
+    >>> model = models.mlp([4, 50, 2], batch_norm=True, rng=np.random.default_rng(0))
+    >>> slim(model, np.zeros((1, 4), np.float32), 0.5).fc1.weight.shape
+    (24, 4)
+    """
+    scores = pruning.scale_norm(model)
+    total, most = sum(map(len, scores.values())), share * model.summary().parameters
+
+    def without(count):
+        return pruning.cut_channels(model, example, pruning.choose_channels(scores, sparsity=count / total),
+                                    absorb_bias=True)
+
+    counts = range(total - len(scores) + 1)
+    count = bisect.bisect_left(counts, True, key=lambda count: without(count).summary().parameters <= most)
+    if count == len(counts):
+        raise ValueError(f"share is {share}, less than what is left of one channel a layer")
+    return without(count)
+
+
+def strongest(model, example, counts):
+    """A model with so many filters or units of each layer, {its name: number}, those of largest L1 norm (PR-4).
+
+    >>> model = models.mlp([4, 8, 2], rng=np.random.default_rng(0))
+    >>> strongest(model, np.zeros((1, 4), np.float32), {"fc1": 3}).fc2.weight.shape
+    (2, 3)
+    """
+    layers = dict(model.named_modules())
+    scores = {layer: pruning.filter_norm(layers[layer].weight.effective().numpy()) for layer in counts}
+    return pruning.cut_channels(model, example, pruning.choose_channels(scores, counts=counts))
+
+
+def untrained(model, rng):
+    """The same layers as a Sequential has, with new random weights: the control of PR-18."""
+    def again(layer):
+        options = {"rng": rng} if "rng" in inspect.signature(type(layer)).parameters else {}
+        return type(layer)(*layer.config(), **options)
+    return nn.Sequential({name: again(layer) for name, layer in model.children()})
+
+
+def cut_and_compare(large, cut, dataset, plan, folder, *, progress=None, say=None, rng):
+    """Train a network, cut it with ``cut(model, example)``, fine-tune; and train the small shape from scratch (PR-18).
+
+    Writes ``large.mcz``, ``small.mcz`` and ``scratch.mcz`` into ``folder`` and calls ``say`` with a `Stage` for each.
+    Weights are chosen on the validation split; the test set is read to report errors only. Raises KeyboardInterrupt
+    after Ctrl-C.
+
+    Returns a dict ready for JSON. ``error``, ``cut_error`` before fine-tuning, ``large_error`` and ``scratch_error``
+    are fractions of the test set, ``parameters_share`` and ``macs_share`` what is left of the large network,
+    ``seconds_per_image`` stands per network and batch size.
+    """
+    folder, stages, begin, shape = Path(folder), [], time.perf_counter(), dataset.image_shape
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def train(name, model, epochs, lr, objective=nn.cross_entropy):
+        nonlocal begin
+        optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=plan.weight_decay)
+        history = nn.fit(model, dataset, epochs=epochs, optimizer=optimizer, objective=objective,
+                         schedule=optim.CosineAnnealingLR(optimizer, epochs), batch_size=plan.batch_size,
+                         augment=data.Jitter(plan.jitter) if plan.jitter else None, best_from=epochs // 2,
+                         progress=progress, rng=rng)
+        if history.interrupted:
+            raise KeyboardInterrupt
+        size = container.save(model, folder / f"{name}.mcz").size
+        stages.append(Stage(name, nn.evaluate(model, dataset).error, size, (stages[0].bytes if stages else size) / size,
+                            time.perf_counter() - begin, folder / f"{name}.mcz"))
+        begin = time.perf_counter()
+        if say:
+            say(stages[-1])
+
+    start = begin
+    train("large", large, plan.train_epochs, plan.train_lr,
+          pruning.slimming(plan.strength) if plan.strength else nn.cross_entropy)
+    small = cut(large, dataset.train.images[:1])
+    cut_error, scratch = nn.evaluate(small, dataset).error, untrained(small, rng)
+    train("small", small, plan.tune_epochs, plan.tune_lr)
+    train("scratch", scratch, plan.train_epochs + plan.tune_epochs, plan.train_lr)
+    summaries = {"large": large.summary((1, *shape)), "small": small.summary((1, *shape))}
+    seconds = {f"batch {n}": seconds_per_image({"large": large, "small": small}, dataset.test, n) for n in (1, 256)}
+    report = {f"{name}_{what}": getattr(summary, what) for name, summary in summaries.items()
+              for what in ("parameters", "macs")}
+    return report | {
+        "error": stages[1].error, "cut_error": cut_error, "large_error": stages[0].error,
+        "scratch_error": stages[2].error, "layers": nn.describe(small), "plan": asdict(plan),
+        "parameters_share": report["small_parameters"] / report["large_parameters"],
+        "macs_share": report["small_macs"] / report["large_macs"], "seconds_per_image": seconds,
+        "time_share": {batch: times["small"] / times["large"] for batch, times in seconds.items()},
+        "large_bytes": stages[0].bytes, "small_bytes": stages[1].bytes, "seconds": time.perf_counter() - start,
+    }
+
+
+def seconds_per_image(networks, split, batch_size, *, repeats=15):
+    """Median seconds that each network of {name: model} takes for one image in batches of a size, {name: seconds}.
+
+    They take turns, on the same first images of a split, which are ready as floats; threads as BLAS has them.
+    """
+    x = Tensor(next(iter(data.batches(split, batch_size))).x)
+    times = {name: [] for name in networks}
+    calls = max(1, 64 // batch_size)  # a single call of a small network is too short for the clock
+    for _ in range(repeats + 1):
+        for name, model in networks.items():
+            with nn.evaluating(model):
+                begin = time.perf_counter()
+                for _ in range(calls):
+                    model(x)
+                times[name].append((time.perf_counter() - begin) / calls / len(x.data))
+    return {name: statistics.median(log[1:]) for name, log in times.items()}  # the first turn warms up
