@@ -8,6 +8,6 @@ from .nn import evaluate, fit, optim, predict
 __version__ = "0.1.0"
 
 __all__ = [
-    "ContainerError", "Tensor", "__version__", "clustering", "coding", "data", "distillation", "evaluate", "fit", "inspect",
-    "load", "models", "nn", "no_grad", "optim", "predict", "pruning", "quantization", "save",
+    "ContainerError", "Tensor", "__version__", "clustering", "coding", "data", "distillation", "evaluate", "fit",
+    "inspect", "load", "models", "nn", "no_grad", "optim", "predict", "pruning", "quantization", "save",
 ]
