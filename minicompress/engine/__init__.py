@@ -42,11 +42,11 @@ from .ops import (
     var,
     where,
 )
-from .tensor import Tensor, no_grad
+from .tensor import Codes, Tensor, no_grad
 
 __all__ = [
-    "GradientError", "Tensor", "abs", "absolute", "add", "avg_pool2d", "batch_norm", "clip", "concatenate", "conv2d",
-    "divide", "dropout", "exp", "flatten", "getitem", "global_avg_pool2d", "gradcheck", "linear", "log",
+    "Codes", "GradientError", "Tensor", "abs", "absolute", "add", "avg_pool2d", "batch_norm", "clip", "concatenate",
+    "conv2d", "divide", "dropout", "exp", "flatten", "getitem", "global_avg_pool2d", "gradcheck", "linear", "log",
     "log_softmax", "logsumexp", "matmul", "max", "max_pool2d", "maximum", "mean", "minimum", "multiply", "negative",
     "no_grad", "pad", "pow", "relu", "reshape", "sigmoid", "softmax", "sqrt", "stack", "subtract", "sum", "take",
     "tanh", "transpose", "var", "where",

@@ -21,3 +21,18 @@ def _straight_through(x, y, passes=1):
 
 
 straight_through = primitive(_straight_through, lambda g, out, x, y, passes=1: g * passes)
+
+
+def fake_quantize(x, y, low, high):
+    """The array y, x rounded to a grid, in the forward pass; backward g where low ≤ x ≤ high, 0 elsewhere (QU-8).
+
+    ``low`` and ``high``: the ends of what the grid's codes take without clipping; they broadcast against x.
+    Source: Jacob et al. 2018, section 3; PyTorch's rule for the ends.
+
+    >>> from minicompress.engine import Tensor
+    >>> x = Tensor([0.4, 9.0], requires_grad=True)
+    >>> fake_quantize(x, x.data.round().clip(0, 3), -0.5, 3.5).sum().backward()
+    >>> x.grad
+    array([1., 0.], dtype=float32)
+    """
+    return straight_through(x, y, (x.data >= low) & (x.data <= high))

@@ -157,6 +157,22 @@ class Tensor:
         self.grad = np.asarray(gradient if self.grad is None else self.grad + gradient)
 
 
+class Codes(Tensor):
+    """Integers on their way through an integer-only network: moved and compared by the primitives, without a gradient.
+
+    >>> Codes(np.array([1, -2], np.int8)).reshape(2, 1).numpy()
+    array([[ 1],
+           [-2]], dtype=int8)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data):
+        if not isinstance(data, np.ndarray) or data.dtype.kind != "i":
+            raise TypeError(f"codes are signed integers, got {getattr(data, 'dtype', type(data).__name__)}")
+        self.data, self.grad, self.requires_grad, self._origin = data, None, False, None
+
+
 def _array(data):
     if isinstance(data, Tensor):
         raise TypeError("data is a Tensor already: use .detach() for one that shares its data without its history")
@@ -229,7 +245,7 @@ def primitive(forward, *vjps):
             if isinstance(value, Tensor):
                 raise TypeError(f"{op.__name__}: {name} is a Tensor, pass it by position")
         try:
-            result = Tensor(forward(*arrays, **kwargs))
+            result = (Tensor if dtype is None or dtype.kind == "f" else Codes)(forward(*arrays, **kwargs))
         except (ValueError, IndexError) as error:
             raise type(error)(f"{op.__name__} on shapes {_shapes(args)}: {error}") from None
         if dtype is not None and result.data.dtype != dtype:

@@ -2,6 +2,7 @@
 
 from . import functional, optim
 from .checkpoint import History
+from .fold import fold_batch_norm
 from .graph import build, describe, register
 from .layers import (
     Add,
@@ -29,6 +30,6 @@ from .train import cross_entropy, evaluate, fit, predict
 __all__ = [
     "Add", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Concatenate", "Conv2d", "Dropout", "Flatten", "History",
     "Identity", "ImageInput", "Linear", "MaxNorm", "MaxPool2d", "Measures", "Module", "Parameter", "Projection", "ReLU",
-    "Sequential", "assign", "build", "cross_entropy", "describe", "evaluate", "evaluating", "fit", "functional",
-    "observe", "optim", "predict", "project", "register",
+    "Sequential", "assign", "build", "cross_entropy", "describe", "evaluate", "evaluating", "fit", "fold_batch_norm",
+    "functional", "observe", "optim", "predict", "project", "register",
 ]

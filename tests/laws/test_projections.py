@@ -13,11 +13,13 @@ from minicompress.forms import Codebook, Sparse
 from minicompress.nn import Parameter, Projection, max_norm
 from minicompress.nn.optim import SGD, Adam
 from minicompress.pruning import projections as pruning
+from minicompress.quantization import projections as affine
 from minicompress.quantization import weight_sharing as sharing
 from tests.mutants import mutate
 
 SHAPES = [(6, 5), (7,), (3, 2, 4, 4)]
-REAL = SimpleNamespace(**vars(pruning), WeightClustering=sharing.WeightClustering, MaxNorm=max_norm.MaxNorm)
+REAL = SimpleNamespace(**vars(pruning), WeightClustering=sharing.WeightClustering, MaxNorm=max_norm.MaxNorm,
+                       AffineQuantization=affine.AffineQuantization)
 
 # For each class: ways to make its projections, from the module's names and the shape of the weights, outermost first.
 STACKS = {
@@ -39,6 +41,14 @@ STACKS = {
     "WeightClustering, forgy": lambda m, shape: [m.WeightClustering(3, "forgy", rng=np.random.default_rng(0))],
     "WeightClustering in a Mask": lambda m, shape: [m.Mask(some(shape)), m.WeightClustering(4)],
     "WeightClustering in a Mask of nothing": lambda m, shape: [m.Mask(np.zeros(shape)), m.WeightClustering(4)],
+    "AffineQuantization": lambda m, shape: [m.AffineQuantization()],
+    "AffineQuantization of 1 bit": lambda m, shape: [m.AffineQuantization(1)],
+    "AffineQuantization of 16 bits, per layer": lambda m, shape: [m.AffineQuantization(16, per_channel=False)],
+    "AffineQuantization, asymmetric": lambda m, shape: [m.AffineQuantization(4, symmetric=False)],
+    "AffineQuantization in a Mask": lambda m, shape: [m.Mask(some(shape)), m.AffineQuantization(4)],
+    "AffineQuantization in a Mask of nothing": lambda m, shape: [m.Mask(np.zeros(shape)), m.AffineQuantization(4)],
+    "AffineQuantization in MagnitudePruning": lambda m, shape: [
+        m.MagnitudePruning(0.7), m.AffineQuantization(9, per_channel=False)],
     "WeightClustering in MagnitudePruning": lambda m, shape: [m.MagnitudePruning(0.7), m.WeightClustering(4)],
 }
 
@@ -324,6 +334,11 @@ MUTANTS = [
     (pruning, "return cls(form.mask), form.inner", "return cls(form.mask), None"),
     (pruning, "mask[alive] = magnitude_mask(w[alive], self.sparsity)", "mask[:] = magnitude_mask(w, self.sparsity)"),
     (pruning, "Sparse(self.mask_, w if isinstance(w, Form) else Dense(w))", "Sparse(self.mask_, Dense(w))"),
+    (affine, "where=True if where is None else where, initial", "initial"),
+    (affine, "latent.data, scale, zero_point, low, high", "latent.data, scale, zero_point, low, 1"),
+    (affine, "Affine(codes, self.scale_, self.zero_point_, self.bits", "Affine(codes, self.scale_, self.zero_point_, 3"),
+    (affine, "form.scale, form.zero_point\n", "form.scale * 2, form.zero_point\n"),
+    (affine, "form.scale, form.zero_point\n", "form.scale, 0 * form.zero_point\n"),
     (sharing, "chosen = w.ravel() if where is None else w[where]", "chosen = w.ravel(); where = None"),
     (sharing, "return take(self.centroids_, self.codes_)", "return take(self.centroids_, self.codes_) * 1.0001"),
     (sharing, "return take(self.centroids_, self.codes_)", "return take(self.centroids_, self.codes_[::-1])"),

@@ -1,0 +1,57 @@
+"""Batch norm folded into the layer before it: in evaluation both are one affine map, so one layer computes them."""
+
+import copy
+
+import numpy as np
+
+from minicompress.forms import Dense, Sparse
+
+from .layers import Add, BatchNorm1d, Concatenate, Conv2d, Linear, Sequential
+from .parameter import Parameter
+from .projection import assign
+
+
+def fold_batch_norm(model):
+    """A new model in which each Linear or Conv2d takes the batch norm that directly follows it into its own weights.
+
+    W' = W·γ/√(σ²+ε) for each output channel, b' = (b − μ)·γ/√(σ²+ε) + β, with the running mean μ and variance σ²:
+    computed in float64, rounded once. What the model computes in evaluation stays, up to rounding. Masks on the weights
+    stay; a batch norm that follows no such layer stays, too.
+
+    Raises TypeError for weights whose other projections a new scale would undo: fold first, then quantize.
+    Source: Jacob et al. 2018, eq. 14.
+
+    >>> model = Sequential(Linear(3, 2, rng=np.random.default_rng(0)), BatchNorm1d(2))
+    >>> [type(layer).__name__ for layer in fold_batch_norm(model)]
+    ['Linear']
+    """
+    if type(model) not in (Sequential, Add, Concatenate):
+        return copy.deepcopy(model)
+    children, names = [(name, fold_batch_norm(child)) for name, child in model.children()], []
+    for name, child in children if type(model) is Sequential else ():
+        before = dict(children)[names[-1]] if names else None
+        if isinstance(child, BatchNorm1d) and isinstance(before, Linear | Conv2d):
+            _fold(before, child, names[-1])
+        else:
+            names.append(name)
+    return type(model)({name: child for name, child in children if type(model) is not Sequential or name in names})
+
+
+def _fold(layer, norm, name):
+    """Change a layer, which nobody else holds, so that it computes what layer and batch norm did."""
+    gamma, beta = (p.effective().numpy().astype(np.float64) for p in (norm.weight, norm.bias))
+    factor = gamma / np.sqrt(norm.running_var.astype(np.float64) + norm.eps)
+    bias = 0 if layer.bias is None else layer.bias.effective().numpy().astype(np.float64)
+    scaled = _scaled(layer.weight.form(), factor, name)
+    assign(layer.weight, scaled)
+    layer.bias = Parameter(((bias - norm.running_mean) * factor + beta).astype(np.float32))
+
+
+def _scaled(form, factor, name):
+    """The form of weights, masks kept, with each output channel multiplied by its factor."""
+    if isinstance(form, Sparse):
+        return Sparse(form.mask, _scaled(form.inner, factor, name))
+    if not isinstance(form, Dense):
+        raise TypeError(f"{name}.weight is a {type(form).__name__}, which another scale undoes: fold batch norm first")
+    factor = factor.reshape(factor.shape + (1,) * (form.values.ndim - 1))
+    return Dense((form.values * factor).astype(form.values.dtype))
