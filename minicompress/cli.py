@@ -15,7 +15,7 @@ from pathlib import Path
 
 import minicompress
 from minicompress import recipes
-from minicompress.recipes import files, fresh, jobs, reproduce, tables
+from minicompress.recipes import experiments, files, fresh, jobs, reproduce, tables
 
 TOUR_FOLDER = "minicompress-tour"
 _DATA = "digits, mnist, or a folder with four IDX files"
@@ -249,10 +249,10 @@ def _parser():
         sub.add_argument("file", metavar="FILE", help="a .mcz file")
 
     measure = command("reproduce", _reproduce, "measure what this project claims, and print the bars beside it")
-    measure.add_argument("name", metavar="NAME", choices=list(reproduce.BARS), help=", ".join(reproduce.BARS))
+    measure.add_argument("name", metavar="NAME", choices=list(experiments.BARS), help=", ".join(experiments.BARS))
     measure.add_argument("--seeds", type=_seeds, default=[0, 1, 2], help="comma-separated (default: 0,1,2)")
     bench = command("bench", _bench, "time this package beside another one (needs the extra `bench`)")
-    bench.add_argument("name", metavar="NAME", choices=reproduce.BENCHES, help=", ".join(reproduce.BENCHES))
+    bench.add_argument("name", metavar="NAME", choices=experiments.BENCHES, help=", ".join(experiments.BENCHES))
     bench.add_argument("--seed", type=_seed, default=0, help="a whole number (default: 0)")
     return parser
 
@@ -276,7 +276,7 @@ def _spell_out_json(argv):
     """``--json FILE.mcz`` and ``--json train`` mean ``--json -`` and an argument: no report is called so."""
     words = []
     for word in argv:
-        if words and words[-1] == "--json" and (word.endswith(".mcz") or word in reproduce.BARS):
+        if words and words[-1] == "--json" and (word.endswith(".mcz") or word in experiments.BARS):
             words.append("-")
         words.append(word)
     return words

@@ -1,43 +1,13 @@
-"""The bars that this project sets itself, as data, and what a run on this machine reaches beside each."""
+"""What a run on this machine reaches beside the bars that this project sets itself."""
 
 import statistics
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
-from . import jobs
+from .experiments import BARS, BENCHES, EXPERIMENTS
 from .hardware import hardware
-from .plans import PLANS
 
-
-@dataclass(frozen=True)
-class Bar:
-    """``what`` is measured, the ``side`` it must be on ("at least" or "at most"), and the ``bar`` itself."""
-
-    what: str
-    side: str
-    bar: float
-
-    def met(self, reached):
-        return reached >= self.bar if self.side == "at least" else reached <= self.bar
-
-
-def _file(ratio, error, minutes):
-    return (Bar("ratio", "at least", ratio), Bar("error", "at most", error), Bar("seconds", "at most", 60 * minutes))
-
-
-BARS = {
-    "lenet-300-100": _file(40, 0.0158, 5),
-    "lenet-5": _file(39, 0.0074, 25),
-    "lenet-300-100-plain": (),
-    "lenet-5-plain": (),
-    "train": (Bar("lenet-300-100 on 1 thread", "at least", 1.5), Bar("lenet-300-100 on 2 threads", "at least", 1.5),
-              Bar("lenet-5 on 1 thread", "at least", 1.0), Bar("lenet-5 on 2 threads", "at least", 0.9)),
-    "huffman": (Bar("speed beside dahuffman", "at least", 50), Bar("tables beside payload", "at most", 0.01)),
-    "clustering": (Bar("optimal, speed beside kmeans1d", "at least", 1), Bar("optimal, objective", "at most", 1.000001),
-                   Bar("kmeans, speed beside sklearn", "at least", 10), Bar("kmeans, objective", "at most", 1.01)),
-}
-BENCHES = ("train", "huffman", "clustering")
+STANDARD = ("seconds", "dense_bytes", "compressed_bytes", "ratio", "dense_error", "error")
 
 
 def bench(name, *, seed=0):
@@ -65,19 +35,18 @@ def reproduce(name, seeds=(0, 1, 2), *, progress=None, say=None):
              "met": bar.met(measured[bar.what]["median"])} for bar in BARS[name]]
     report = {"name": name, "seeds": list(seeds), "measured": measured, "bars": bars, "runs": runs,
               "hardware": hardware()}
-    if name not in BENCHES:
-        report |= {"data": "mnist", "model": name.removesuffix("-plain"), "seed": None}
-        report |= {what: m["median"] for what, m in measured.items()}
+    if name in EXPERIMENTS:
+        report |= dict.fromkeys(("seed", *STANDARD)) | {what: m["median"] for what, m in measured.items()}
+        report |= {"data": EXPERIMENTS[name].data, "model": EXPERIMENTS[name].model}
     return report
 
 
 def _run(name, seed, progress, say):
     if name in BENCHES:
         return bench(name, seed=seed)
-    job = jobs.prepare("mnist", name.removesuffix("-plain"), seed=seed, plan=PLANS[name])
     with tempfile.TemporaryDirectory() as folder:
-        return jobs.compress(job, Path(folder) / f"{name}.mcz", progress=progress,
-                             report=say and (lambda stage: say(seed, stage)))
+        return EXPERIMENTS[name].run(seed, folder=Path(folder), progress=progress,
+                                     say=say and (lambda stage: say(seed, stage)))
 
 
 def _measured(name, run):
@@ -96,5 +65,8 @@ def _measured(name, run):
                 "optimal, objective": optimal["ours_error"] / optimal["peer_error"],
                 "kmeans, speed beside sklearn": lloyd["ratio"],
                 "kmeans, objective": lloyd["ours_error"] / lloyd["peer_error"]}
-    keys = ("dense_error", "error", "dense_bytes", "gzip_bytes", "compressed_bytes", "ratio", "seconds")
-    return {key: run[key] for key in keys}
+    return {what: _within(run, what.split(".")) for what in EXPERIMENTS[name].quantities}
+
+
+def _within(report, path):
+    return report if not path else _within(report[path[0]], path[1:])

@@ -109,14 +109,15 @@ def reproduction(report):
 
 
 def _value(what, value):
-    if "error" in what:
+    """A quantity in the unit that its name tells."""
+    if "errors" in what:
+        return f"{value:.0f}"
+    if any(word in what for word in ("error", "payload", "share", "right", "loss")):
         return percent(value)
-    if "bytes" in what:
+    if any(word in what for word in ("bytes", "parameters", "macs")):
         return f"{value:,.0f}"
     if what == "seconds":
         return f"{value:.0f}"
-    if "payload" in what:
-        return percent(value)
     return f"{value:.4f}×" if "objective" in what else f"{value:.2f}×"
 
 
