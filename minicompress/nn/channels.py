@@ -104,7 +104,8 @@ def trace(model, example):
     """
     if not isinstance(model, Module):
         raise TypeError(f"model is {model!r}, expected a Module")
-    x, traced = Tensor(next(iter(batches(example, 1))).x), Trace()
+    x, traced = next(iter(batches(example, 1))).x, Trace()
+    x = Tensor(x.astype(next((parameter.dtype for parameter in model.parameters()), x.dtype)))
     with evaluating(model):
         if type(model) in RULES:
             model(x)  # refuses, in the layers' own words, what doesn't fit

@@ -103,7 +103,7 @@ def strongest(model, example, counts):
 def untrained(model, rng):
     """The same layers as a Sequential has, with new random weights: the control of PR-18."""
     def again(layer):
-        options = {"rng": rng} if "rng" in inspect.signature(type(layer)).parameters else {}
+        options = {"rng": rng} if "rng" in inspect.signature(type(layer).__init__).parameters else {}
         return type(layer)(*layer.config(), **options)
     return nn.Sequential({name: again(layer) for name, layer in model.children()})
 
