@@ -1,6 +1,6 @@
 """Neural-network compression from scratch in NumPy: read it to understand it."""
 
-from . import clustering, coding, data, distillation, models, nn, pruning, quantization
+from . import binarization, clustering, coding, data, distillation, models, nn, pruning, quantization
 from .container import ContainerError, inspect, load, save
 from .engine import Tensor, no_grad
 from .nn import evaluate, fit, optim, predict
@@ -8,6 +8,7 @@ from .nn import evaluate, fit, optim, predict
 __version__ = "0.1.0"
 
 __all__ = [
-    "ContainerError", "Tensor", "__version__", "clustering", "coding", "data", "distillation", "evaluate", "fit",
-    "inspect", "load", "models", "nn", "no_grad", "optim", "predict", "pruning", "quantization", "save",
+    "ContainerError", "Tensor", "__version__", "binarization", "clustering", "coding", "data", "distillation",
+    "evaluate", "fit", "inspect", "load", "models", "nn", "no_grad", "optim", "predict", "pruning", "quantization",
+    "save",
 ]

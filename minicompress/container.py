@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from minicompress import coding, nn, pruning, quantization
+from minicompress import binarization, coding, nn, pruning, quantization
 from minicompress.coding.bits import read_varint, varint
 from minicompress.forms import Codebook, Dense, Sparse
 
 MAGIC = b"MCZ\x01"
 KINDS = ("payload", "codebooks", "code tables", "indices", "biases", "header")
-PROJECTIONS = (pruning, quantization)  # the chapters whose projections `nn.assign` finds for the forms in a file
+PROJECTIONS = (pruning, quantization, binarization)  # the chapters whose projections and layers a file may name
 MOST_TEXT = 1 << 16  # bytes of the description
 DEEPEST = 100  # brackets within brackets in it
 TEXT_COST = 256  # bytes of memory per byte of the description, for the layers that are built from it

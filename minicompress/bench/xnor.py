@@ -21,9 +21,9 @@ def run(*, seed=0, repeats=15):
     Random ±1 matrices, packed beforehand as weights are. The sides take turns after one of warming up; in a turn a
     matrix is multiplied by vectors one after the other, as a layer is, and "ratio" is that of the later ones: the
     packed matrix is then in the cache, where the float one has no room. "first_ratio" is that of a turn's first
-    product, right after the other side has used the cache. "packing_seconds" is what packing the right operand, the activations,
-    takes: it is in no ratio. "theoretical_speedup" is BI-9, a count of operations and no measurement: that of a
-    convolution whose channels times places are the K numbers of a dot product.
+    product, right after the other side has used the cache. "packing_seconds" is what packing the right operand takes,
+    the activations: it is in no ratio. "theoretical_speedup" is BI-9, a count of operations and no measurement: that
+    of a convolution whose channels times places are the K numbers of a dot product.
 
     Raises ModuleNotFoundError, naming the extra, without threadpoolctl, which holds BLAS to one thread.
     """

@@ -3,6 +3,8 @@
 They stand apart from the table of derivatives, so that `gradcheck` covers all of that table without exceptions.
 """
 
+import numpy as np
+
 from .tensor import primitive
 
 
@@ -36,3 +38,18 @@ def fake_quantize(x, y, low, high):
     array([1., 0.], dtype=float32)
     """
     return straight_through(x, y, (x.data >= low) & (x.data <= high))
+
+
+def sign(x):
+    """+1 where x ≥ 0, else −1 (BI-1), never 0; backward g · 1[|x| ≤ 1], as if it were x clipped to ±1 (BI-3).
+
+    Source: Courbariaux et al. 2016, eq. 1 and 4.
+
+    >>> from minicompress.engine import Tensor
+    >>> x = Tensor([-2.0, -0.0, 0.5], requires_grad=True)
+    >>> y = sign(x); y.sum().backward()
+    >>> y.numpy(), x.grad
+    (array([-1.,  1.,  1.], dtype=float32), array([0., 1., 1.], dtype=float32))
+    """
+    one = x.dtype.type(1)
+    return straight_through(x, np.where(x.data >= 0, one, -one), np.abs(x.data) <= 1)

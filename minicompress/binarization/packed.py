@@ -1,0 +1,277 @@
+"""The layers of a binary network on packed bits, and the rewrite of a trained one into them.
+
+Between these layers travel integers and booleans, `Exact` tensors, so nothing in them can be computed in floats by
+mistake: a float operation on one is a TypeError.
+"""
+
+import copy
+import math
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from minicompress import nn
+from minicompress.engine import Tensor, no_grad
+from minicompress.forms import Sign
+from minicompress.kernels import xnor
+from minicompress.nn.layers import _integers
+
+from .rewrite import SignActivation, split
+
+NEVER, ALWAYS = np.iinfo(np.int32).max, np.iinfo(np.int32).min  # thresholds that no product reaches, or any
+
+
+class Exact(Tensor):
+    """Integers or booleans (true for +1) on their way between layers: a Tensor without gradients, and not of floats.
+
+    >>> Exact(np.array([3, -1], np.int32)).shape
+    (2,)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data):
+        super().__init__(np.float32(0))
+        self.data = data
+
+
+class _Binary(nn.Module):
+    """A weight of signs, stored as bits, and packed into words of 64 at its first use."""
+
+    def __init__(self, *shape):
+        super().__init__()
+        self.weight = nn.Parameter.blank(shape)
+        self._words = None, None  # of which latent array, and what they are
+
+    def words(self):
+        """The packed weights, uint64; ValueError for weights that are not ±1."""
+        of, words = self._words
+        if of is not self.weight.data:
+            words = xnor.pack(_signs(self.weight, type(self).__name__))
+            self._words = self.weight.data, words
+        return words
+
+
+@nn.graph.register
+class BinaryLinear(_Binary):
+    """y = x·Wᵀ in integers, of signs x (N, in), or (N, …) of as many, and ±1 weights W (out, in) (BI-8).
+
+    x : an `Exact` tensor of booleans, or a float one, whose signs are taken (BI-1); y : `Exact`, int32 (N, out)
+
+    >>> layer = BinaryLinear(3, 1)
+    >>> _ = nn.assign(layer.weight, Sign([[True, True, False]], 1.0))
+    >>> layer(Tensor([[1.0, -1.0, -1.0]])).numpy()
+    array([[1]], dtype=int32)
+    """
+
+    def __init__(self, in_features, out_features):
+        in_features, out_features = _integers(in_features=in_features, out_features=out_features)
+        super().__init__(out_features, in_features)
+
+    def config(self):
+        """[in_features, out_features]"""
+        return list(self.weight.shape[::-1])
+
+    def forward(self, x):
+        n = self.weight.shape[1]
+        if math.prod(x.shape[1:]) != n:
+            raise ValueError(f"this layer reads {n} signs of each example, got {x.shape}")
+        return Exact(xnor.matmul(xnor.pack(x.data.reshape(-1, n)), self.words(), n))
+
+    def macs(self, output_shape):
+        """The products of signs for one example, out · in: 64 of them are one XOR and one count (ME-3)."""
+        return self.weight.size
+
+
+@nn.graph.register
+class BinaryConv2d(_Binary):
+    """Cross-correlation in integers of sign images (N, C, H, W) with ±1 filters (F, C, k, k), exactly 0 outside (BI-8).
+
+    Input and result are as `BinaryLinear`'s.
+
+    >>> layer = BinaryConv2d(2, 1, 1)
+    >>> _ = nn.assign(layer.weight, Sign([[[[True]], [[True]]]], 1.0))
+    >>> layer(Exact(np.array([[[[True]], [[False]]]]))).numpy()
+    array([[[[0]]]], dtype=int32)
+    """
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0):
+        sizes = _integers(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride)
+        super().__init__(sizes[1], sizes[0], sizes[2], sizes[2])
+        self.stride, (self.padding,) = sizes[3], _integers(least=0, padding=padding)
+
+    def config(self):
+        """[in_channels, out_channels, kernel_size, stride, padding]"""
+        out, channels, k, _ = self.weight.shape
+        return [channels, out, k, self.stride, self.padding]
+
+    def forward(self, x):
+        channels = self.weight.shape[1]
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise ValueError(f"this layer reads images (N, {channels}, H, W), got {x.shape}")
+        return Exact(xnor.conv2d(xnor.pack(x.data), self.words(), channels, stride=self.stride, padding=self.padding))
+
+    def macs(self, output_shape):
+        """The products of signs for one example (ME-3)."""
+        return self.weight.size * math.prod(output_shape[1:])
+
+
+@nn.graph.register
+class IntegerMaxPool2d(nn.MaxPool2d):
+    """The largest integer of each window of an `Exact` tensor.
+
+    >>> IntegerMaxPool2d(2)(Exact(np.array([[[[1, 2], [3, -4]]]], np.int32))).numpy()
+    array([[[[3]]]], dtype=int32)
+    """
+
+    def forward(self, x):
+        k, s = self.kernel_size, self.stride
+        return Exact(sliding_window_view(x.data, (k, k), axis=(2, 3))[:, :, ::s, ::s].max(axis=(4, 5)))
+
+
+@nn.graph.register
+class Threshold(nn.Module):
+    """Batch norm and sign in one comparison of integers: +1 where x ≥ τ, or where x < τ if ``direction`` is −1 (BI-10).
+
+    x : `Exact`, int32 (N, C, …); the result : `Exact`, booleans. `fold` finds τ and direction, one a channel.
+
+    >>> layer = Threshold(2)
+    >>> layer.threshold = np.array([1, 1], np.int32)
+    >>> _ = nn.assign(layer.direction, Sign([True, False], 1.0))
+    >>> layer(Exact(np.array([[0, 0], [1, 1]], np.int32))).numpy()
+    array([[False,  True],
+           [ True, False]])
+    """
+
+    buffers = ("threshold",)
+
+    def __init__(self, num_features):
+        super().__init__()
+        num_features, = _integers(num_features=num_features)
+        self.direction = nn.Parameter.blank((num_features,))
+        self.threshold = np.broadcast_to(np.int32(0), (num_features,))
+
+    def config(self):
+        """[num_features]"""
+        return [self.direction.size]
+
+    def forward(self, x):
+        if x.ndim < 2 or x.shape[1] != self.direction.size:
+            raise ValueError(f"Threshold of {self.direction.size} channels, got {x.shape}")
+        channels = (1, -1) + (1,) * (x.ndim - 2)
+        upward = _signs(self.direction, "Threshold")
+        return Exact((x.data >= self.threshold.reshape(channels)) == upward.reshape(channels))
+
+
+@nn.graph.register
+class ToFloat(nn.Module):
+    """The integers of an `Exact` tensor as float32, exactly: the border between binary layers and the last batch norm.
+
+    >>> ToFloat()(Exact(np.array([3], np.int32))).numpy()
+    array([3.], dtype=float32)
+    """
+
+    def config(self):
+        """[]"""
+        return []
+
+    def forward(self, x):
+        return Tensor(x.data.astype(np.float32))
+
+
+def pack(model):
+    """The same binary network on packed bits: what `binarize(…, activations=True)` made, trained, as integer layers.
+
+    The first weighted layer reads real inputs, so it, its batch norm and its sign stay as they are (in the file its
+    weights are bits all the same); every later one computes in integers from bits to bits: `BinaryLinear` or
+    `BinaryConv2d`, `IntegerMaxPool2d`, and batch norm and sign as a `Threshold`. The last one's products become floats
+    for its batch norm. All logits are those of ``model`` in evaluation, bit for bit: its own sums of ±1 are integers
+    below 2^24, so exact too, and each threshold is found by asking its batch norm itself.
+
+    Raises TypeError for layers that `binarize` does not leave, ValueError for a layer behind the first whose weights
+    are not all ±1 (real, scaled or pruned), that has a bias or groups, or 2^24 inputs or more.
+
+    >>> from minicompress import models
+    >>> from minicompress.binarization import binarize
+    >>> net = binarize(models.mlp([4, 8, 8, 3], rng=np.random.default_rng(0)), activations=True)
+    >>> [name for name, _ in pack(net).children()]
+    ['flatten', 'fc1', 'fc1_bn', 'sign1', 'fc2', 'fc2_bn', 'fc3', 'fc3_float', 'fc3_bn']
+    """
+    inputs, blocks = split(model)
+    if not blocks or (len(blocks) > 1 and not any(isinstance(layer, SignActivation) for _, layer in blocks[0])):
+        raise TypeError("the first weighted layer is not followed by a sign: binarize with activations=True first")
+    layers = dict(copy.deepcopy([*inputs, *blocks[0]]))
+    for block in blocks[1:]:
+        layers |= _packed_block(block, last=block is blocks[-1])
+    return nn.Sequential(layers)
+
+
+def _packed_block(block, last):
+    """One binary layer and what follows it, as {name: layer}; what only reshapes or drops is not needed any more."""
+    (name, layer), *rest = block
+    kinds = [type(layer) for _, layer in rest if not isinstance(layer, nn.Flatten | nn.Dropout)]
+    pools = [(key, IntegerMaxPool2d(*pool.config())) for key, pool in rest if isinstance(pool, nn.MaxPool2d)]
+    ending = [nn.BatchNorm2d if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d, *([] if last else [SignActivation])]
+    if kinds != [nn.MaxPool2d] * len(pools) + ending:
+        raise TypeError(f"{name} is followed by {[kind.__name__ for kind in kinds]}, expected max pooling or none, "
+                        "batch norm and, unless it is last, sign: binarize with activations=True first")
+    key, norm = next((key, norm) for key, norm in rest if isinstance(norm, nn.BatchNorm1d))
+    end = {f"{name}_float": ToFloat(), key: copy.deepcopy(norm)} if last else {key: fold(norm, _inputs(layer))}
+    return {name: _packed_weights(name, layer), **dict(pools), **end}
+
+
+def _inputs(layer):
+    return math.prod(layer.weight.shape[1:])
+
+
+def _packed_weights(name, layer):
+    bits = _signs(layer.weight, name)
+    n = _inputs(layer)
+    if layer.bias is not None or n >= 1 << 24 or getattr(layer, "groups", 1) != 1:
+        raise ValueError(f"{name} has a bias, groups or {n} inputs: expected none, and fewer than 2^24")
+    if isinstance(layer, nn.Linear):
+        packed = BinaryLinear(*layer.config()[:2])
+    else:
+        packed = BinaryConv2d(*layer.config()[:5])
+    nn.assign(packed.weight, Sign(bits, 1.0))
+    return packed
+
+
+def _signs(parameter, name):
+    form = parameter.form()
+    if not isinstance(form, Sign) or form.axis is not None or form.alpha != 1:
+        raise ValueError(f"{name} needs weights of ±1, got a {type(form).__name__}"
+                         + f" of alpha {form.alpha}" * isinstance(form, Sign))
+    return form.bits
+
+
+def fold(norm, n):
+    """The `Threshold` that is the sign of a batch norm in evaluation, for all integers from −n to n (BI-10).
+
+    On paper τ = μ − β·σ/γ. In floats that is rounded, and so is the batch norm; but the norm as computed is monotone
+    too, so bisection over the integers finds where its sign changes, exactly: 1 + log₂ n evaluations. Where the sign
+    never changes (γ = 0, or β large) the threshold is out of reach.
+
+    >>> norm = nn.BatchNorm1d(1).eval()
+    >>> norm.set_buffer("running_mean", [2.5])
+    >>> fold(norm, 10).threshold
+    array([3], dtype=int32)
+    """
+    norm = copy.deepcopy(norm).eval()
+    shape = (1, -1) + (1,) * (norm._ndim - 2)
+
+    def plus(x):  # the sign, as the float network computes it, of one integer a channel
+        with no_grad():
+            return norm(Tensor(x.astype(np.float32).reshape(shape))).data.ravel() >= 0
+
+    channels = norm.weight.size
+    low, high = np.full(channels, -n), np.full(channels, n)
+    begins, ends = plus(low), plus(high)
+    while (high - low > 1).any():  # the sign of low is that of −n; that of high is that of n
+        middle = (low + high) // 2
+        changed = plus(middle) == ends
+        low, high = np.where(changed, low, middle), np.where(changed, middle, high)
+    threshold = Threshold(channels)
+    threshold.threshold = np.where(begins != ends, high, np.where(begins, ALWAYS, NEVER)).astype(np.int32)
+    nn.assign(threshold.direction, Sign(ends | ~begins, 1.0))
+    return threshold

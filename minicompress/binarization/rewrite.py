@@ -1,0 +1,119 @@
+"""From an ordinary network to a binary one: a sign where the ReLU was, and binary weights in the layers."""
+
+import copy
+
+from minicompress import nn
+from minicompress.engine import surrogate
+
+from .projections import BinaryConnect, ScaledSign
+
+WEIGHTED = (nn.Linear, nn.Conv2d)
+
+
+@nn.graph.register
+class SignActivation(nn.Module):
+    """+1 where x ≥ 0, else −1 (BI-1); the gradient passes where |x| ≤ 1 (BI-3). Source: Courbariaux et al. 2016.
+
+    >>> from minicompress import Tensor
+    >>> SignActivation()(Tensor([-0.5, 0.0])).numpy()
+    array([-1.,  1.], dtype=float32)
+    """
+
+    def config(self):
+        """[]"""
+        return []
+
+    def forward(self, x):
+        return surrogate.sign(x)
+
+
+def binarize(model, weights=BinaryConnect, *, activations=False, real=()):
+    """A new network with binary weights and, if ``activations``, ±1 between its layers: a BinaryConnect net or a BNN.
+
+    model : a Sequential of the library's layers, trained or not; it stays as it is
+    weights : a function without arguments that makes the projection of one layer: BinaryConnect, ScaledSign, or
+        ``lambda: StochasticBinaryConnect(rng=rng)``. Masks that a weight has stay, and only survivors are binarized
+    activations : put a `SignActivation` behind every weighted layer but the last, in place of its ReLU
+    real : names of layers whose weights stay real; by default none does, as in both papers' MLPs. In small
+        convolutional networks the first and the last are the usual ones: they hold few weights and lose most
+
+    A weighted layer loses its bias to the batch norm that follows; where none does, one is put in, named NAME_bn: ±1
+    has no scale of its own. With sign activations the order is always layer, max pooling, batch norm, sign, whatever it
+    was (pooled signs would nearly all be +1). The latent weights are stretched to fill ±1, which for Adam is the same
+    as the papers' learning rate scaled by each layer's initial range; not for `ScaledSign`, whose α they make.
+
+    Raises TypeError for anything but a flat Sequential of Linear, Conv2d, batch norm, pooling, ReLU, SignActivation,
+    Flatten, ImageInput and Dropout; ValueError for a name in ``real`` that is no weighted layer's, and for average
+    pooling before a sign.
+
+    >>> import numpy as np
+    >>> from minicompress import models
+    >>> net = models.mlp([4, 8, 3], batch_norm=True, rng=np.random.default_rng(0))
+    >>> [name for name, _ in binarize(net, activations=True).children()]
+    ['flatten', 'fc1', 'bn1', 'sign1', 'fc2', 'fc2_bn']
+    """
+    inputs, blocks = split(model)
+    known = [block[0][0] for block in blocks]
+    if unknown := sorted(set(real) - set(known)):
+        raise ValueError(f"real names {unknown}, expected some of {known}")
+    layers = dict(inputs)
+    for i, block in enumerate(blocks):
+        layers |= _binary_block(block, weights, activations, last=i == len(blocks) - 1, real=block[0][0] in real)
+    return nn.Sequential(layers)
+
+
+def split(model):
+    """The (name, layer) pairs of a Sequential before its first weighted layer, and from each weighted one to the next.
+
+    Raises TypeError for layers that a binary network can't have.
+    """
+    if type(model) is not nn.Sequential:
+        raise TypeError(f"model is a {type(model).__name__}, expected a Sequential")
+    allowed = (*WEIGHTED, nn.BatchNorm1d, nn.MaxPool2d, nn.AvgPool2d, nn.ReLU, SignActivation, nn.Flatten,
+               nn.ImageInput, nn.Dropout)
+    inputs, blocks = [], []
+    for name, layer in model.children():
+        if not isinstance(layer, allowed):
+            raise TypeError(f"{name} is a {type(layer).__name__}, which a binary network can't have")
+        if isinstance(layer, WEIGHTED):
+            blocks.append([])
+        (blocks[-1] if blocks else inputs).append((name, layer))
+    return inputs, blocks
+
+
+def _binary_block(block, weights, activations, last, real):
+    """One weighted layer and what follows it, as {name: layer}."""
+    (name, layer), *rest = copy.deepcopy(block)
+    norms = [pair for pair in rest if isinstance(pair[1], nn.BatchNorm1d)]
+    if not norms:
+        kind = nn.BatchNorm2d if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d
+        norms = [(f"{name}_bn", kind(layer.weight.shape[0]))]
+        rest = [*norms, *rest]
+    if layer.bias is not None:  # the batch norm takes any constant away; so it must take away one less
+        norms[0][1].running_mean = norms[0][1].running_mean - layer.bias.effective().numpy()
+        layer.bias = None
+    if activations:
+        rest = _ordered(name, rest, norms, last)
+    if not real:
+        _project(layer.weight, weights())
+    return {name: layer, **dict(rest)}
+
+
+def _ordered(name, rest, norms, last):
+    """Pooling, batch norm, sign, and then the rest; no sign behind the last layer."""
+    if any(isinstance(layer, nn.AvgPool2d) for _, layer in rest):
+        raise ValueError(f"{name} is followed by average pooling, whose sums are no ±1: pool by the maximum")
+    pools = [pair for pair in rest if isinstance(pair[1], nn.MaxPool2d)]
+    acts = [pair for pair in rest if isinstance(pair[1], nn.ReLU | SignActivation)][:1] or [(f"{name}_sign", None)]
+    others = [pair for pair in rest if isinstance(pair[1], nn.Flatten | nn.Dropout | nn.ImageInput)]
+    return [*pools, *norms, *([] if last else [(acts[0][0].replace("relu", "sign"), SignActivation())]), *others]
+
+
+def _project(weight, projection):
+    masks = [p for p in weight.projections if p.survivors() is not None]
+    if len(masks) < len(weight.projections):
+        raise ValueError(f"the weights are already projected by {weight.projections}: only masks can stay")
+    if not isinstance(projection, ScaledSign) and (largest := abs(weight.data).max()) > 0:
+        weight.set(weight.data / largest)
+    nn.project(weight, *masks, projection)
+
