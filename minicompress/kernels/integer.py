@@ -92,7 +92,7 @@ def fixed_point(multipliers):
 
     multipliers: a list of `fractions.Fraction`, so that nothing depends on how a machine rounds. An M₀ that rounds to
     2³¹ becomes 2³⁰ with one shift less. With the shift n of the paper, M = 2⁻ⁿ·M₀/2³¹, shift is n + 31. Returns two
-    int64 arrays. An M < 2⁻³² is 0 (M₀ = 0): it rounds every int32 to 0. Raises ValueError for M ≥ 2³⁰ and M ≤ 0.
+    int64 arrays. An M < 2⁻³² is 0 (M₀ = 0): it rounds every int32 to 0. Raises ValueError for M > 2²⁹ and M ≤ 0.
 
     >>> from fractions import Fraction
     >>> m0, shift = fixed_point([Fraction(1, 3), Fraction(2**40 - 1, 2**40)])
@@ -121,8 +121,8 @@ def shared_fixed_point(multipliers):
 
 def _shift(m):
     """The shift with which m·2^shift, rounded, is an integer in [2³⁰, 2³¹), but 62 at most."""
-    if not 0 < m < 2**30:
-        raise ValueError(f"a multiplier is {float(m)}, expected more than 0 and less than 2^30")
+    if not 0 < m <= 2**29:
+        raise ValueError(f"a multiplier is {float(m)}, expected more than 0 and at most 2^29")
     shift = 31 - m.numerator.bit_length() + m.denominator.bit_length()  # m·2^shift lies between 2³⁰ and 2³²
     while _rounded(m, shift) >= 1 << 31:  # once for the width, once more where rounding gave 2³¹
         shift -= 1

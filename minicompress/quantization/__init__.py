@@ -1,9 +1,22 @@
 """Quantization: fewer bits a weight, by clustering or on an even grid, up to networks that compute in integers only."""
 
 from .affine import Grid, choose_params, code_range, dequantize, quantize
+from .layers import (
+    Dequantize,
+    Quantize,
+    QuantizedAdd,
+    QuantizedAvgPool2d,
+    QuantizedConv2d,
+    QuantizedLinear,
+    QuantizedReLU,
+)
 from .observers import MinMax, MovingAverage, Percentile
 from .projections import AffineQuantization
+from .rewrites import calibrate, convert, prepare, prepare_qat
 from .weight_sharing import WeightClustering, compression_rate
 
-__all__ = ["AffineQuantization", "Grid", "MinMax", "MovingAverage", "Percentile", "WeightClustering", "choose_params",
-           "code_range", "compression_rate", "dequantize", "quantize"]
+__all__ = [
+    "AffineQuantization", "Dequantize", "Grid", "MinMax", "MovingAverage", "Percentile", "Quantize", "QuantizedAdd",
+    "QuantizedAvgPool2d", "QuantizedConv2d", "QuantizedLinear", "QuantizedReLU", "WeightClustering", "calibrate",
+    "choose_params", "code_range", "compression_rate", "convert", "dequantize", "prepare", "prepare_qat", "quantize",
+]
