@@ -21,7 +21,8 @@ from tests.mutants import mutate
 SHAPES = [(6, 5), (7,), (3, 2, 4, 4)]
 REAL = SimpleNamespace(**vars(pruning), WeightClustering=sharing.WeightClustering, MaxNorm=max_norm.MaxNorm,
                        AffineQuantization=affine.AffineQuantization,
-                       **{name: vars(binary)[name] for name in ("BinaryConnect", "StochasticBinaryConnect", "ScaledSign")})
+                       BinaryConnect=binary.BinaryConnect, ScaledSign=binary.ScaledSign,
+                       StochasticBinaryConnect=binary.StochasticBinaryConnect)
 
 # For each class: ways to make its projections, from the module's names and the shape of the weights, outermost first.
 STACKS = {
@@ -199,7 +200,8 @@ def training_keeps_the_law(m, stack, shape):
             ((parameter.effective() - target) ** 2).mean().backward()
             optimizer.step()
             holds(parameter)
-        after = (parameter.data, latent) if is_binary(parameter) else (computed(parameter), before)  # no sign may change
+        # of a sign only the latent weight need change
+        after = (parameter.data, latent) if is_binary(parameter) else (computed(parameter), before)
         assert not before.any() or (after[0] != after[1]).any(), "nothing was learned"
 
 
@@ -374,7 +376,7 @@ MUTANTS = [
     (binary, "return Sign(w >= 0, alpha", "return Sign(w > 0, alpha"),
     (binary, "BinaryConnect() if form.axis is None and form.alpha == 1 else ScaledSign(form.axis)", "BinaryConnect()"),
     (binary, "else ScaledSign(form.axis)", "else ScaledSign()"),
-    (binary, "np.where(counts, np.abs(w), 0).sum(axis=axes, dtype=np.float64", "np.abs(w).sum(axis=axes, dtype=np.float64"),
+    (binary, "np.where(counts, np.abs(w), 0).sum(axis=axes, dtype", "np.abs(w).sum(axis=axes, dtype"),
     (binary, "np.maximum(np.broadcast_to(counts, w.shape)", "np.maximum(np.ones(w.shape)"),
     (binary, "return w != 0 if self.where_ is None else self.where_", "return np.array(True)"),
     (binary, "np.array(True) if where is None else np.array(where)", "np.array(True)"),
