@@ -90,3 +90,35 @@ def masked_sgd_step(weights, gradients, velocities, mask, lr, momentum, weight_d
         new_velocities.append(v)
         new_weights.append(w - lr * v if m else 0.0)
     return new_weights, new_velocities
+
+
+def sensitivity(error, layers, sparsities):
+    """(PR-13) error(layer, sparsity) with all other layers dense, [layer][level]. Han et al. 2015, section 4.
+
+    layers is a list of lists; error takes such a list, one layer of which is pruned by magnitude.
+
+    >>> sensitivity(lambda layers: sum(map(sum, layers)), [[1, 2], [3]], [0.0, 0.5, 1.0])
+    [[6, 5, 3], [6, 6, 3]]
+    """
+    errors = []
+    for i, layer in enumerate(layers):
+        errors.append([])
+        for s in sparsities:
+            pruned = [w if m else 0 for w, m in zip(layer, magnitude_mask(layer, s), strict=True)]
+            errors[i].append(error([*layers[:i], pruned, *layers[i + 1:]]))
+    return errors
+
+
+def csr_product(data, indices, indptr, x):
+    """(PR-16) y_i = Σ data_k · x[indices_k], k from indptr_i to indptr_{i+1} - 1.
+
+    >>> csr_product([5, 7, 8], [1, 0, 2], [0, 1, 1, 3], [1, 10, 100])
+    [50, 0, 807]
+    """
+    y = []
+    for i in range(len(indptr) - 1):
+        total = 0
+        for k in range(indptr[i], indptr[i + 1]):
+            total += data[k] * x[indices[k]]
+        y.append(total)
+    return y
