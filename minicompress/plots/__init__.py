@@ -2,11 +2,14 @@
 let a notebook show it as the last value of a cell.
 """
 
+from .comparison import comparison
+from .distillation import error_against_temperature, high_temperature_limit, softened_probabilities
 from .pruning import pruning_progress, weights_per_pixel
 from .sizes import bytes_per_part, error_against_bytes, tour
 from .training import digits_grid, training_curves
 from .trees import huffman_tree
 from .weights import centroids_on_histogram, mask_picture, weight_histograms
 
-__all__ = ["bytes_per_part", "centroids_on_histogram", "digits_grid", "error_against_bytes", "huffman_tree",
-           "mask_picture", "pruning_progress", "tour", "training_curves", "weight_histograms", "weights_per_pixel"]
+__all__ = ["bytes_per_part", "centroids_on_histogram", "comparison", "digits_grid", "error_against_bytes",
+           "error_against_temperature", "high_temperature_limit", "huffman_tree", "mask_picture", "pruning_progress",
+           "softened_probabilities", "tour", "training_curves", "weight_histograms", "weights_per_pixel"]
