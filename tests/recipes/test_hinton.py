@@ -99,7 +99,7 @@ def law_no_other_shift_leaves_fewer_errors(m, logits, labels, classes):
     assert np.abs(thresholds - found).min() >= 1 / 16, "the middle of an interval, not its edge"
 
 
-TIED = np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([1, 0]), [1]  # what one gains, the other loses at the same moment
+TIED = np.array([[-3.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), np.array([1, 1, 0]), [1]  # two go over at once: gain and loss
 CASES = st.integers(2, 5).flatmap(lambda c: st.tuples(
     st.integers(1, 12).flatmap(lambda n: st.tuples(
         hnp.arrays(np.float64, (n, c), elements=st.integers(-24, 24).map(lambda i: i / 8)),
