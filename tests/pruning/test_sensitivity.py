@@ -1,0 +1,108 @@
+"""Sensitivity (PR-13): the literal one, and that it neither changes the model nor reads the test split."""
+
+import dataclasses
+import importlib
+
+import numpy as np
+import pytest
+
+from minicompress import data, models, nn, pruning
+from minicompress.equations import pruning as literal
+from tests.mutants import mutate
+
+LEVELS = [0.0, 0.3, 0.5, 0.9, 1.0]
+DATASET = data.load("digits", validation=100, rng=np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    model = models.mlp([64, 16, 10], rng=np.random.default_rng(1))
+    nn.fit(model, DATASET, epochs=5, progress=False, rng=np.random.default_rng(2))
+    return model
+
+
+def law_errors_are_the_printed_ones(sensitivity, model, split, levels):
+    weights = [p for _, p in model.named_parameters(projections=False) if p.ndim > 1]
+
+    def error(layers):
+        before = [p.data for p in weights]
+        try:
+            for p, layer in zip(weights, layers, strict=True):
+                p.set(np.reshape(layer, p.shape))
+            return nn.evaluate(model, split).error
+        finally:
+            for p, values in zip(weights, before, strict=True):
+                p.set(values)
+
+    expected = literal.sensitivity(error, [p.effective().numpy().ravel().tolist() for p in weights], levels)
+    assert [errors.tolist() for errors in sensitivity(model, split, levels).values()] == expected
+
+
+def law_model_stays_bit_for_bit(sensitivity, model, split, levels):
+    before, projections = model.state_dict(), [p.projections for p in model.parameters()]
+    grads = [p.grad for p in model.parameters()]
+    sensitivity(model.train(), split, levels)
+    assert all(m.training for _, m in model.named_modules())
+    after = model.state_dict()
+    assert after.keys() == before.keys() and all(before[name].tobytes() == after[name].tobytes() for name in before)
+    assert all(a is b for a, b in zip(projections, (p.projections for p in model.parameters()), strict=True))
+    assert all(a is b for a, b in zip(grads, (p.grad for p in model.parameters()), strict=True))
+
+
+def law_no_pruning_gives_the_baseline(sensitivity, model, split):
+    baseline = nn.evaluate(model, split).error
+    assert all(errors.tolist() == [baseline, baseline] for errors in sensitivity(model, split, [0.0, 0.0]).values())
+
+
+def laws(sensitivity, model):
+    law_model_stays_bit_for_bit(sensitivity, model, DATASET.validation, LEVELS)
+    law_no_pruning_gives_the_baseline(sensitivity, model, DATASET.validation)
+    law_errors_are_the_printed_ones(sensitivity, model, DATASET.validation, LEVELS)
+
+
+def test_laws(trained):
+    laws(pruning.sensitivity, trained)
+    assert list(pruning.sensitivity(trained, DATASET.validation, LEVELS)) == ["fc1.weight", "fc2.weight"]
+
+
+def test_a_pruned_model_is_pruned_on(trained):
+    model = models.mlp([64, 16, 10], rng=np.random.default_rng(1))
+    model.load_state_dict(trained.state_dict())
+    nn.project(model.fc1.weight, pruning.MagnitudePruning(0.5))
+    law_model_stays_bit_for_bit(pruning.sensitivity, model, DATASET.validation, [0.9])
+    first, second = pruning.sensitivity(model, DATASET.validation, [0.0, 0.5])["fc1.weight"]
+    assert first == second == nn.evaluate(model, DATASET.validation).error  # that half was gone already
+
+
+def test_of_a_data_set_the_validation_split_is_read_and_no_other(trained):
+    found = pruning.sensitivity(trained, dataclasses.replace(DATASET, train=None, test=None), LEVELS)
+    expected = pruning.sensitivity(trained, DATASET.validation, LEVELS)
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    with pytest.raises(ValueError, match=r"digits has no validation split.* its test split must not choose anything"):
+        pruning.sensitivity(trained, dataclasses.replace(DATASET, validation=None), LEVELS)
+
+
+@pytest.mark.parametrize("levels", [[], [-0.1], [1.1], [[0.5]], [np.nan], 0.5])
+def test_levels_that_are_no_fractions_are_refused(trained, levels):
+    with pytest.raises(ValueError, match="expected fractions in"):
+        pruning.sensitivity(trained, DATASET.validation, levels)
+
+
+def test_an_interrupted_measurement_leaves_the_model_as_it_was(trained, monkeypatch):
+    monkeypatch.setattr(nn, "evaluate", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        pruning.sensitivity(trained, DATASET.validation, [0.5])
+    assert all(p.projections == () for p in trained.parameters())
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("weight.projections = before\n", "pass\n"),
+    ("weight.effective().numpy(), level)", "weight.effective().numpy(), 1 - level)"),
+    ("weight.projections = (mask, *before)", "weight.set(np.where(mask.mask_, weight.data, 0))"),
+])
+def test_planted_mutants_are_caught(trained, old, new):
+    model = models.mlp([64, 16, 10], rng=np.random.default_rng(1))
+    model.load_state_dict(trained.state_dict())
+    source = importlib.import_module("minicompress.pruning.sensitivity")
+    with pytest.raises(AssertionError):
+        laws(mutate(source, old, new).sensitivity, model)
