@@ -66,13 +66,13 @@ def quantize_and_compare(model, dataset, plan, folder, *, progress=None, say=Non
     """Train an untrained model, lower it to integers in three ways, and measure the files; a dict ready for JSON.
 
     Writes ``dense.mcz``, ``int8.mcz`` (post-training), ``int4.mcz`` (post-training) and ``int4_qat.mcz``
-    (quantization-aware) into ``folder``, without entropy coding; all weights per channel, activations int8. Each integer
+    (quantization-aware) into ``folder``, without entropy coding; weights per channel, activations int8. Each integer
     file is loaded in a fresh process, with the same logits bit for bit. Weights are chosen on the validation split; the
     test set is read to report errors only. ``say`` is called with a `Stage` for each file.
 
     In the report, per file NAME: ``NAME_error``, a fraction of the test set, ``NAME_excess``, by how much it is above
-    ``dense_error``, ``NAME_bytes`` and ``NAME_ratio`` to ``dense_bytes``; ``test_seconds`` that it takes to evaluate the
-    test set; ``seconds`` of the whole. Raises `fresh.FreshProcessError` where logits differ, KeyboardInterrupt after
+    ``dense_error``, ``NAME_bytes`` and ``NAME_ratio`` to ``dense_bytes``; ``test_seconds`` to evaluate the test set;
+    ``seconds`` of the whole. Raises `fresh.FreshProcessError` where logits differ, KeyboardInterrupt after
     Ctrl-C.
     """
     folder, stages, start = Path(folder), {}, time.perf_counter()
