@@ -28,7 +28,8 @@ class Plan:
     """Sizes of hidden layers, epochs, learning rates at the start of a cosine; all students share one tuning.
 
     ``dropout`` is that of the teacher's hidden units, ``max_norm`` the limit on their incoming weights, ``jitter`` in
-    pixels; ``pair_epochs`` are for the transfer set of two classes, which is a fifth as large.
+    pixels; ``pair_epochs`` are for the transfer set of two classes, which is a fifth as large. ``alpha`` and ``beta``
+    are the parts of labels and soft targets (KD-2).
     """
 
     teacher: tuple = (1200, 1200)
@@ -43,6 +44,7 @@ class Plan:
     jitter: int = 2
     temperature: float = 20.0
     alpha: float = 0.0
+    beta: float = 1.0
     batch_size: int = 128
 
 
@@ -68,7 +70,7 @@ def hinton_2015(seed, *, folder, progress=None, say=None, dataset="mnist", plan=
 
     def train(name, model, split, epochs, lr, **options):
         start = time.perf_counter()
-        fit(model, split, plan, epochs, lr, progress=progress, rng=rng, **options)
+        fit(model, split, plan, epochs, lr, progress=progress, **options)
         size = container.save(model, folder / f"{name}.mcz").size
         stages.append(Stage(name, nn.evaluate(model, sets).error, size, (stages[0].bytes if stages else size) / size,
                             time.perf_counter() - start, folder / f"{name}.mcz"))
@@ -77,17 +79,18 @@ def hinton_2015(seed, *, folder, progress=None, say=None, dataset="mnist", plan=
         return count_errors(model, sets)
 
     def student(name, split, objective, epochs=plan.student_epochs):
-        model = small_network(sets, plan, rng=np.random.default_rng([seed, 1]))  # all begin with the same weights
-        return model, train(name, model, split, epochs, plan.student_lr, objective=objective)
+        own = np.random.default_rng([seed, 1])  # all students begin with the same weights and see the same order
+        model = small_network(sets, plan, rng=own)
+        return model, train(name, model, split, epochs, plan.student_lr, objective=objective, rng=own)
 
     teacher = large_network(sets, plan, rng=rng)
     teacher_errors = train("teacher", teacher, sets.train, plan.teacher_epochs, plan.teacher_lr,
-                           augment=data.Jitter(plan.jitter))
-    soft = SoftTargets(teacher, temperature=plan.temperature, alpha=plan.alpha)
+                           augment=data.Jitter(plan.jitter), rng=rng)
     _, plain = student("plain", sets.train, nn.cross_entropy)
-    _, distilled = student("distilled", sets.train, soft)
-    without, _ = student("without_3s", only(sets.train, set(range(sets.num_classes)) - {3}), soft)
-    pair, _ = student("only_7s_and_8s", only(sets.train, {7, 8}), soft, plan.pair_epochs)
+    _, distilled = student("distilled", sets.train, soft_targets(teacher, plan))
+    alone = soft_targets(teacher, plan, alpha=0.0)  # labels would say that the missing classes are never right
+    without, _ = student("without_3s", only(sets.train, set(range(sets.num_classes)) - {3}), alone)
+    pair, _ = student("only_7s_and_8s", only(sets.train, {7, 8}), alone, plan.pair_epochs)
     return {"seed": seed, "teacher_errors": teacher_errors, "plain_errors": plain, "distilled_errors": distilled,
             "fewer_share": 1 - distilled / plain, "without_3s": corrections(without, sets, [3]),
             "only_7s_and_8s": corrections(pair, sets, [7, 8]), "paper": PAPER, "plan": asdict(plan),
@@ -122,6 +125,12 @@ def large_network(sets, plan, *, rng):
 def small_network(sets, plan, *, rng):
     """The student, an MLP."""
     return models.mlp([int(np.prod(sets.image_shape)), *plan.student, sets.num_classes], rng=rng)
+
+
+def soft_targets(teacher, plan, **changes):
+    """The objective of distillation as a plan has it, but for ``changes``."""
+    options = {"temperature": plan.temperature, "alpha": plan.alpha, "beta": plan.beta}
+    return SoftTargets(teacher, **options | changes)
 
 
 def only(split, classes):
@@ -177,35 +186,31 @@ def best_shift(logits, labels, classes):
     return float(edges[widest] + widths[widest] / 2)
 
 
-DIGITS = Plan(teacher=(300, 300), teacher_epochs=60, student_epochs=60, jitter=1, batch_size=32)
+DIGITS = Plan(teacher=(300, 300), teacher_epochs=60, student_epochs=60, student_lr=0.02, jitter=1, batch_size=32)
 
 
 def error_against_temperature(temperatures, *, widths=(300, 30), seeds=(0, 1, 2), dataset="digits", plan=DIGITS,
                               progress=None):
-    """Test errors of students with one hidden layer of several widths, each distilled at several temperatures.
+    """Test errors of students with two hidden layers of several widths, each distilled at several temperatures.
 
     Returns {units: {"distilled": (seeds, temperatures), "plain": (seeds,)}}, arrays of fractions; each seed has its
     own teacher. ``plan`` gives the rest.
     """
-    students = {units: {"distilled": np.zeros((len(seeds), len(temperatures))), "plain": np.zeros(len(seeds))}
-                for units in widths}
-    sets = data.load(dataset)
-    for i, seed in enumerate(seeds):
+    sets, plain, distilled = data.load(dataset), {n: [] for n in widths}, {n: [] for n in widths}
+    for seed in seeds:
         rng = np.random.default_rng(seed)
         teacher = large_network(sets, plan, rng=rng)
         fit(teacher, sets.train, plan, plan.teacher_epochs, plan.teacher_lr, augment=data.Jitter(plan.jitter),
             progress=progress, rng=rng)
-        for units, errors in students.items():
-            for j, temperature in enumerate([None, *temperatures]):
-                rng = np.random.default_rng([seed, 1])
-                model = small_network(sets, replace(plan, student=(units,)), rng=rng)
-                objective = nn.cross_entropy if temperature is None else SoftTargets(
-                    teacher, temperature=temperature, alpha=plan.alpha)
-                fit(model, sets.train, plan, plan.student_epochs, plan.student_lr, objective=objective,
-                    progress=progress, rng=rng)
-                error = count_errors(model, sets) / len(sets.test.images)
-                if temperature is None:
-                    errors["plain"][i] = error
-                else:
-                    errors["distilled"][i, j - 1] = error
-    return students
+
+        def error(units, objective, seed=seed):
+            rng = np.random.default_rng([seed, 1])
+            student = small_network(sets, replace(plan, student=(units, units)), rng=rng)
+            fit(student, sets.train, plan, plan.student_epochs, plan.student_lr, objective=objective,
+                progress=progress, rng=rng)
+            return nn.evaluate(student, sets).error
+
+        for units in widths:
+            plain[units].append(error(units, nn.cross_entropy))
+            distilled[units].append([error(units, soft_targets(teacher, plan, temperature=t)) for t in temperatures])
+    return {n: {"distilled": np.array(distilled[n]), "plain": np.array(plain[n])} for n in widths}

@@ -15,7 +15,7 @@ from minicompress.recipes import hinton
 from tests.mutants import mutate
 
 PLAN = hinton.Plan(teacher=(30, 30), student=(20,), teacher_epochs=6, student_epochs=5, pair_epochs=4, teacher_lr=0.1,
-                   jitter=1, batch_size=64)
+                   jitter=1, batch_size=64, alpha=0.25, beta=0.5)
 
 
 def run(folder, seed=0, **options):
@@ -44,9 +44,10 @@ def test_who_learns_from_what(tmp_path, monkeypatch):
         assert options["optimizer"].initial_lr == PLAN.student_lr and options["batch_size"] == PLAN.batch_size
         assert all(np.array_equal(begin[name], students[0][1][name]) for name in begin), "all begin alike"
         assert [layer for layer in model if isinstance(layer, nn.Dropout)] == []
-    for *_, options in students[1:]:
-        assert isinstance(options["objective"], SoftTargets) and options["objective"].teachers == [teacher[0]]
-        assert options["objective"].options["temperature"] == 20 and options["objective"].options["alpha"] == 0
+    for alpha, (*_, options) in zip((0.25, 0, 0), students[1:], strict=True):
+        objective = options["objective"]
+        assert isinstance(objective, SoftTargets) and objective.teachers == [teacher[0]]
+        assert {"temperature": 20, "alpha": alpha, "beta": 0.5, "scale": "T^2"}.items() <= objective.options.items()
     test = data.load("digits").test
     for stage, errors in zip(said, [report["teacher_errors"], report["plain_errors"], report["distilled_errors"],
                                     report["without_3s"]["errors"], report["only_7s_and_8s"]["errors"]], strict=True):
