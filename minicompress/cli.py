@@ -1,4 +1,4 @@
-"""The command line: ``minicompress tour | compress | evaluate | inspect | reproduce | bench``.
+"""The command line: ``minicompress tour | compress | compare | evaluate | inspect | reproduce | bench``.
 
 Results go to stdout, everything else to stderr. The exit code is 0 for done, 1 for a result that is wrong (a file that
 doesn't compute what the model does, a loss that is not finite), 2 for bad input, 130 after Ctrl-C.
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import minicompress
 from minicompress import recipes
-from minicompress.recipes import experiments, files, fresh, jobs, reproduce, tables
+from minicompress.recipes import compare, experiments, files, fresh, jobs, reproduce, tables
 
-TOUR_FOLDER = "minicompress-tour"
+TOUR_FOLDER, COMPARE_FOLDER = "minicompress-tour", "minicompress-compare"
 _DATA = "digits, mnist, or a folder with four IDX files"
 _NEXT = {"dense": "pruning …", "pruned": "sharing weights …"}
 _FILE_KEYS = """\
@@ -32,6 +32,8 @@ _MORE_KEYS = {
                 "recall, f1 per class and macro_…, confusion, images, sizes, arrays and file.\n",
     "inspect": "Null where the file doesn't tell: data, seed, seconds, errors. Also sizes (bytes\n"
                "per part, which sum to the file's) and arrays (the columns of the table).\n",
+    "compare": "Null where it has no meaning: ratio, error, compressed_bytes. Also rows (method,\n"
+               "error, bytes, ratio, macs, seconds_per_image by batch size), hardware, files.\n",
     "reproduce": "Here they are medians over the seeds, and absent for a benchmark. Also name,\n"
                  "seeds, bars (what, side, bar, reached, met), measured (per quantity median,\n"
                  "least, most, values), runs (a report per seed) and hardware.\n",
@@ -179,6 +181,25 @@ def _compress(args):
         f"{file} gives the same logits in a fresh process, bit for bit."])
 
 
+def _compare(args):
+    from minicompress import plots
+    folder = Path(args.out)
+    with _refusing(ValueError, TypeError, OSError, MemoryError):
+        report = compare.compare(args.data, folder, seed=args.seed, say=_say_row)
+    _write(folder / "comparison.png", lambda path: plots.comparison(report["rows"]).savefig(path, dpi=150))
+    report["files"] = [str(folder / name) for name in [*(row["file"] for row in report["rows"] if row["file"]),
+                                                       "comparison.png"]]
+    return report, "\n".join([
+        _heading(report), "", tables.comparison(report), "",
+        "Error on the test set; bytes of files that give the same logits in a fresh process,",
+        "bit for bit; MACs counted for one image, microseconds an image measured.",
+        f"The files and comparison.png are in {folder}.", "", tables.hardware(report["hardware"])])
+
+
+def _say_row(row):
+    _say(f"{row['method']}: test error {tables.percent(row['error'])}, {row['bytes']:,} bytes, {row['ratio']:.1f}×")
+
+
 def _evaluate(args):
     with _refusing(ValueError, OSError):
         report, measured = files.evaluation(args.file, args.data)
@@ -239,7 +260,10 @@ def _parser():
     compress.add_argument("--resume", action="store_true",
                           help="go on with what an interrupted run left in FILE.work; the file gets the same bytes")
     compress.add_argument("--quick", action="store_true", help="a tenth of the epochs, for trying things out")
-    for sub in (tour, compress):
+    compare = command("compare", _compare, "compress one network by every method, and print them side by side")
+    compare.add_argument("--data", required=True, metavar="NAME|FOLDER", help=_DATA)
+    compare.add_argument("--out", metavar="DIR", default=COMPARE_FOLDER, help="folder for the files (%(default)s)")
+    for sub in (tour, compress, compare):
         sub.add_argument("--seed", type=_seed, default=0, help="a whole number (default: 0)")
 
     evaluate = command("evaluate", _evaluate, "measure a file's network on test images")

@@ -405,6 +405,28 @@ def test_a_real_interrupt(tmp_path):
     assert err.splitlines()[-1].startswith("minicompress: interrupted; to go on: ")
 
 
+def test_compare_prints_a_row_for_each_method(capsys, monkeypatch, tmp_path):
+    from minicompress.recipes import compare
+    from minicompress.recipes.combinations import Settings
+    monkeypatch.setattr(compare, "DIGITS", compare.Plan(2, 1, 1, Settings(epochs=1)))
+    monkeypatch.setattr(fresh, "in_fresh_process", lambda path, name: fresh.logits_digest(path, data.load(name).test))
+    code, out, err = run(capsys, "compare", "--data", "digits", "--out", tmp_path, "--json", tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert code == 0 and report.keys() >= KEYS | {"rows", "hardware", "files"}
+    names = ["dense", "dense, gzipped", "pruned", "clustered", "deep compression", "int8", "int4", "channels cut",
+             "binary weights", "binary, packed", "distilled"]
+    assert [row["method"] for row in report["rows"]] == names
+    assert all(name in out and (name in err or "gzip" in name) for name in names)
+    assert max(map(len, out.splitlines())) <= 90 and "NumPy" in out
+    for row in report["rows"]:
+        if row["file"]:
+            assert (tmp_path / row["file"]).stat().st_size == row["bytes"]
+            assert row["ratio"] == report["dense_bytes"] / row["bytes"]
+            assert row["seconds_per_image"].keys() == {"1", "256"}
+    assert all(Path(path).stat().st_size > 0 for path in report["files"]) and len(report["files"]) == len(names)
+    assert "nowhere" in refused(capsys, "compare", "--data", "nowhere", "--out", tmp_path)
+
+
 # --- the whole, slowly
 
 

@@ -39,6 +39,20 @@ def stages(report):
     return table(["stage", "test error", "bytes on disk", "ratio"], rows)
 
 
+def comparison(report):
+    """The table of a report of `recipes.compare`: a row for each method; times in microseconds an image.
+
+    >>> row = {"method": "dense", "error": 0.02, "bytes": 1000, "ratio": 1.0, "macs": 250, "seconds_per_image": None}
+    >>> print(comparison({"rows": [row]}))
+    method  error  bytes  ratio  MACs  µs, batch 1  batch 256
+    dense   2.00%  1,000   1.0×   250            -          -
+    """
+    rows = [[r["method"], f"{100 * r['error']:.2f}%", f"{r['bytes']:,}", f"{r['ratio']:.1f}×", f"{r['macs']:,}",
+             *(f"{1e6 * r['seconds_per_image'][batch]:.1f}" if r["seconds_per_image"] else "-"
+               for batch in ("1", "256"))] for r in report["rows"]]
+    return table(["method", "error", "bytes", "ratio", "MACs", "µs, batch 1", "batch 256"], rows)
+
+
 def arrays(inspection):
     """The columns of Han's tables for each array of a file (Han et al. 2016, tables 2 to 4).
 

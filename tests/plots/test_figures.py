@@ -35,6 +35,8 @@ def history():
     return nn.History([2.0, 1.0, 0.5], [0.5, 0.25, 0.125], [1.5, 1.0, 1.0], [0.4, 0.3, 0.2])
 
 
+ROWS = [{"method": "dense", "error": 0.02, "bytes": 1000}, {"method": "int8", "error": 0.01, "bytes": 260},
+        {"method": "twin", "error": 0.01, "bytes": 262}, {"method": "tiny", "error": 0.3, "bytes": 20}]
 STAGES = [("dense", 0.02, 1000), ("pruned", 0.03, 250), ("shared", 0.025, 40)]
 
 
@@ -48,6 +50,7 @@ def figures(weights, inspection):
         "huffman_tree": plots.huffman_tree([1, 2, 2]),
         "bytes_per_part": plots.bytes_per_part(inspection),
         "error_against_bytes": plots.error_against_bytes(STAGES),
+        "comparison": plots.comparison(ROWS),
         "tour": plots.tour(STAGES, weights, pruned, [-1.5, 1.5]),
         "training_curves": plots.training_curves(history()),
         "digits_grid": plots.digits_grid(np.zeros((3, 8, 8)), "abc"),
@@ -198,3 +201,16 @@ def test_the_tree_of_a_real_codebook_fits(weights):
     codes = np.clip(np.rint(4 * weights + 8), 0, 15).astype(int).ravel()
     lengths = huffman.code_lengths(np.bincount(codes, minlength=16))
     plots.huffman_tree(lengths, [f"{c:+.2f}" for c in np.linspace(-1, 1, 16)]).savefig(io.BytesIO(), dpi=50)
+
+
+def test_the_comparison_has_a_point_and_a_readable_name_for_each_method(figures):
+    figure = figures["comparison"]
+    ax, = figure.axes
+    assert {(line.get_xdata()[0], round(line.get_ydata()[0], 9)) for line in ax.lines} == {
+        (row["bytes"], 100 * row["error"]) for row in ROWS}
+    filled = {line.get_xdata()[0] for line in ax.lines if line.get_markerfacecolor() != "white"}
+    assert filled == {20, 260}  # the others are beaten in both
+    assert sorted(text.get_text() for text in ax.texts) == sorted(row["method"] for row in ROWS)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

@@ -1,0 +1,144 @@
+"""Which methods compose, in which order, and what each does to a trained network."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+
+from minicompress import binarization, container, nn, pruning, quantization
+from minicompress.nn import optim
+
+from .deep_compression import share_weights
+
+# What may come before each method. Huffman coding is not a rewrite but how the file is written, so it comes last.
+BEFORE = {
+    "cut": (),
+    "pruned": ("cut",),
+    "clustered": ("cut", "pruned"),
+    "int8": ("cut", "pruned"),
+    "int4": ("cut", "pruned"),
+    "binary": ("pruned",),
+    "huffman": ("cut", "pruned", "clustered", "int8", "int4"),
+}
+_CODED = ("clustered", "int8", "int4", "binary")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much, and how long: fractions in [0, 1], numbers of clusters, epochs of fine-tuning after each method."""
+
+    sparsity: float = 0.9
+    channels_kept: float = 0.5
+    clusters: int = 16
+    epochs: int = 10
+    lr: float = 0.02
+    batch_size: int = 64
+    augment: Callable | None = None
+
+
+def require_composable(methods):
+    """ValueError, with the reason, unless these methods can follow each other in this order.
+
+    >>> require_composable(["pruned", "int4", "huffman"])
+    >>> require_composable(["int4", "pruned"])
+    Traceback (most recent call last):
+    ValueError: int4, then pruned: which weights are small is asked of real weights, so prune before int4
+    """
+    for method in methods:
+        if method not in BEFORE:
+            raise ValueError(f"no method is called {method!r}, expected some of {', '.join(BEFORE)}")
+    for first, second in combinations(methods, 2):
+        if first not in BEFORE[second]:
+            raise ValueError(f"{first}, then {second}: {_reason(first, second)}")
+
+
+def _reason(first, second):
+    if first == second:
+        return "once is enough"
+    if first == "huffman":
+        return "Huffman codes are how the file is written, so they come last"
+    if second == "huffman":
+        return "a sign takes one bit, and no prefix code takes less"
+    if second == "cut":
+        return f"channels are cut from a network whose weights are still free, so cut before {first}"
+    if second == "pruned":
+        return f"which weights are small is asked of real weights, so prune before {first}"
+    if first == "cut":
+        return "a binary network makes up in width what its weights lack; cutting channels takes just that away"
+    return "a weight has one code: each of the two would replace the other's"
+
+
+def combine(model, methods, dataset, *, settings=None, objective=nn.cross_entropy, progress=None, rng):
+    """A new network, compressed by several methods one after the other, each followed by fine-tuning.
+
+    Args:
+        model: a trained Sequential; it stays as it is.
+        methods: names out of `BEFORE`, in their order. "cut" removes the channels of least L1 norm (PR-4), "pruned" the
+            weights of least magnitude (PR-2), gradually; "clustered" shares weights and trains the centroids (QU-11,
+            QU-12); "int8" and "int4" train with fake quantization and convert to integers only (QU-9, QU-10); "binary"
+            gives weights a sign and one scale per channel (BI-5). "huffman" changes nothing but the file: see `write`.
+        dataset: a `data.Dataset`; weights are chosen on its validation split.
+        settings: a `Settings`.
+        objective: of all fine-tuning, such as a `distillation.SoftTargets`.
+
+    Raises ValueError, with the reason, for methods that don't compose, and whatever the methods refuse.
+    """
+    require_composable(methods)
+    settings, model = settings or Settings(), copy.deepcopy(model)
+    steps = {"cut": _cut, "pruned": _prune, "clustered": _cluster, "binary": _binary,
+             "int8": _integers(8), "int4": _integers(4), "huffman": lambda model, *_: model}
+
+    def tune(model, optimizer=None, schedules=(), best_from=0):
+        optimizer = optimizer or optim.SGD(model.parameters(), lr=settings.lr, momentum=0.9)
+        history = nn.fit(model, dataset, epochs=settings.epochs, objective=objective, optimizer=optimizer,
+                         schedule=[optim.CosineAnnealingLR(optimizer, settings.epochs), *schedules],
+                         batch_size=settings.batch_size, augment=settings.augment, best_from=best_from,
+                         progress=progress, rng=rng)
+        if history.interrupted:
+            raise KeyboardInterrupt
+
+    for method in methods:
+        model = steps[method](model, tune, dataset, settings)
+    return model
+
+
+def write(model, methods, path):
+    """Save what `combine` made: with Huffman codes only if they are among the methods; returns the `Inspection`."""
+    return container.save(model, path, entropy="huffman" in methods)
+
+
+def _cut(model, tune, dataset, settings):
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
+    hidden = list(layers)[:-1]  # the last one's channels are the classes
+    scores = {name: pruning.filter_norm(layers[name].weight.effective().numpy()) for name in hidden}
+    counts = {name: max(1, round(settings.channels_kept * len(score))) for name, score in scores.items()}
+    model = pruning.cut_channels(model, dataset.train.images[:1], pruning.choose_channels(scores, counts=counts))
+    tune(model)
+    return model
+
+
+def _prune(model, tune, dataset, settings):
+    end = 0.6 * settings.epochs
+    schedule = pruning.GradualPruning(pruning.mask_weights(model), final=settings.sparsity, end=end, every=20)
+    tune(model, schedules=[schedule], best_from=int(end) + 1)
+    return model
+
+
+def _cluster(model, tune, dataset, settings):
+    share_weights(model, settings.clusters, settings.clusters)
+    tune(model, optim.Adam(model.parameters(), lr=1e-3))
+    return model
+
+
+def _binary(model, tune, dataset, settings):
+    model = binarization.binarize(model, binarization.ScaledSign)
+    tune(model, optim.Adam(model.parameters(), lr=1e-3))
+    return model
+
+
+def _integers(bits):
+    def quantize(model, tune, dataset, settings):
+        prepared = quantization.prepare_qat(model, dataset.train, weights=bits)
+        tune(prepared, optim.Adam(prepared.parameters(), lr=3e-4))
+        return quantization.convert(prepared)
+    return quantize
