@@ -8,7 +8,7 @@ import bisect
 import inspect
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,29 +39,48 @@ class Plan:
     jitter: int = 0
 
 
-SLIMMING_MLP = Plan(train_epochs=15, tune_epochs=60, strength=1e-4, jitter=1)
+SLIMMING_MLP = Plan(train_epochs=15, tune_epochs=60, strength=1e-3, weight_decay=1e-4, jitter=1)
 FILTERS_LENET_5 = Plan(train_epochs=5, tune_epochs=30, train_lr=0.05, tune_lr=0.05, weight_decay=2e-4, batch_size=64,
                        jitter=2)
 SHARE = 0.16  # of the MLP's parameters, at most, stay
 FILTERS = {"conv1": 5, "conv2": 19}  # of LeNet-5's 20 and 50
 
 
-def slimming_mlp(seed, *, folder, progress=None, say=None, plan=SLIMMING_MLP, share=SHARE):
-    """MNIST: an MLP 784-500-300-10 with batch norm, slimmed to a ``share`` of its parameters; see `cut_and_compare`."""
-    rng = np.random.default_rng(seed)
-    dataset = data.load("mnist", validation=VALIDATION, rng=rng)
-    large = models.mlp([784, 500, 300, 10], batch_norm=True, rng=rng)
-    return {"seed": seed} | cut_and_compare(large, lambda model, example: slim(model, example, share), dataset, plan,
-                                            folder, progress=progress, say=say, rng=rng)
+def slimming_mlp(seed, *, folder, progress=None, say=None, plan=SLIMMING_MLP):
+    """MNIST: an MLP 784-500-300-10 with batch norm, slimmed to 16 % of its parameters; see `cut_and_compare`."""
+    large, course = _begin(seed, plan, _mlp, folder, progress, say)
+    return {"seed": seed} | cut_and_compare(large, lambda model, example: slim(model, example, SHARE), course)
 
 
-def filters_lenet_5(seed, *, folder, progress=None, say=None, plan=FILTERS_LENET_5, counts=FILTERS):
-    """MNIST: LeNet-5 with the ``counts`` of its filters that have the largest L1 norm; see `cut_and_compare`."""
+def filters_lenet_5(seed, *, folder, progress=None, say=None, plan=FILTERS_LENET_5):
+    """MNIST: LeNet-5 with the 5 and 19 filters that have the largest L1 norm; see `cut_and_compare`."""
+    large, course = _begin(seed, plan, models.lenet_5, folder, progress, say)
+    return {"seed": seed} | cut_and_compare(large, lambda model, example: strongest(model, example, FILTERS), course)
+
+
+def slimming_curve(seed, *, folder, progress=None, say=None, plan=SLIMMING_MLP, shares=(0.5, 0.16, 0.05, 0.02)):
+    """MNIST: `slimming_mlp` for several shares of the parameters, each cut out of the same trained network.
+
+    Returns ``curves`` and ``whole`` for `plots.error_against_parameters`: [(parameters, error), …] of the cut networks
+    and of the same shapes from scratch.
+    """
+    large, course = _begin(seed, plan, _mlp, folder, progress, say)
+    whole, curves = (large.summary().parameters, course.large(large)), {"cut and fine-tuned": [], "from scratch": []}
+    for share in shares:
+        small = slim(large, course.dataset.train.images[:1], share)
+        for curve, error in zip(curves.values(), course.small(small, f"-{100 * share:g}"), strict=True):
+            curve.append((small.summary().parameters, error))
+    return {"seed": seed, "curves": curves, "whole": whole}
+
+
+def _mlp(rng):
+    return models.mlp([784, 500, 300, 10], batch_norm=True, rng=rng)
+
+
+def _begin(seed, plan, make, folder, progress, say):
     rng = np.random.default_rng(seed)
     dataset = data.load("mnist", validation=VALIDATION, rng=rng)
-    large = models.lenet_5(rng=rng)
-    return {"seed": seed} | cut_and_compare(large, lambda model, example: strongest(model, example, counts), dataset,
-                                            plan, folder, progress=progress, say=say, rng=rng)
+    return make(rng=rng), Course(dataset, plan, folder, progress, say, rng)
 
 
 def slim(model, example, share):
@@ -108,54 +127,75 @@ def untrained(model, rng):
     return nn.Sequential({name: again(layer) for name, layer in model.children()})
 
 
-def cut_and_compare(large, cut, dataset, plan, folder, *, progress=None, say=None, rng):
-    """Train a network, cut it with ``cut(model, example)``, fine-tune; and train the small shape from scratch (PR-18).
+@dataclass
+class Course:
+    """Training stages of one experiment: each leaves ``{name}.mcz`` in a folder and a `Stage` in ``stages``.
 
-    Writes ``large.mcz``, ``small.mcz`` and ``scratch.mcz`` into ``folder`` and calls ``say`` with a `Stage` for each.
-    Weights are chosen on the validation split; the test set is read to report errors only. Raises KeyboardInterrupt
-    after Ctrl-C.
+    Weights are chosen on the validation split; the test set is read to report errors only.
+    """
+
+    dataset: data.Dataset
+    plan: Plan
+    folder: Path
+    progress: bool | None
+    say: object
+    rng: np.random.Generator
+    stages: dict = field(default_factory=dict)
+
+    def train(self, name, model, epochs, lr, objective=nn.cross_entropy):
+        """Train and save a model; returns its test error. Raises KeyboardInterrupt after Ctrl-C."""
+        begin, plan, path = time.perf_counter(), self.plan, Path(self.folder) / f"{name}.mcz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=plan.weight_decay)
+        history = nn.fit(model, self.dataset, epochs=epochs, optimizer=optimizer, objective=objective,
+                         schedule=optim.CosineAnnealingLR(optimizer, epochs), batch_size=plan.batch_size,
+                         augment=data.Jitter(plan.jitter) if plan.jitter else None, best_from=epochs // 2,
+                         progress=self.progress, rng=self.rng)
+        if history.interrupted:
+            raise KeyboardInterrupt
+        size, error = container.save(model, path).size, nn.evaluate(model, self.dataset).error
+        dense = next(iter(self.stages.values())).bytes if self.stages else size
+        self.stages[name] = Stage(name, error, size, dense / size, time.perf_counter() - begin, path)
+        if self.say:
+            self.say(self.stages[name])
+        return error
+
+    def large(self, model):
+        """Train the network that will be cut, under the penalty on γ if the plan has one."""
+        objective = pruning.slimming(self.plan.strength) if self.plan.strength else nn.cross_entropy
+        return self.train("large", model, self.plan.train_epochs, self.plan.train_lr, objective)
+
+    def small(self, model, suffix=""):
+        """Fine-tune a cut network, and train its shape from scratch for as many epochs in all: both errors."""
+        plan, scratch = self.plan, untrained(model, self.rng)
+        return (self.train(f"small{suffix}", model, plan.tune_epochs, plan.tune_lr),
+                self.train(f"scratch{suffix}", scratch, plan.train_epochs + plan.tune_epochs, plan.train_lr))
+
+
+def cut_and_compare(large, cut, course):
+    """Train a network, cut it with ``cut(model, example)``, fine-tune; train the small shape from scratch (PR-18).
 
     Returns a dict ready for JSON. ``error``, ``cut_error`` before fine-tuning, ``large_error`` and ``scratch_error``
     are fractions of the test set, ``parameters_share`` and ``macs_share`` what is left of the large network,
-    ``seconds_per_image`` stands per network and batch size.
+    ``seconds_per_image`` stands per batch size and network, ``time_share`` is what is left of it.
     """
-    folder, stages, begin, shape = Path(folder), [], time.perf_counter(), dataset.image_shape
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def train(name, model, epochs, lr, objective=nn.cross_entropy):
-        nonlocal begin
-        optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=plan.weight_decay)
-        history = nn.fit(model, dataset, epochs=epochs, optimizer=optimizer, objective=objective,
-                         schedule=optim.CosineAnnealingLR(optimizer, epochs), batch_size=plan.batch_size,
-                         augment=data.Jitter(plan.jitter) if plan.jitter else None, best_from=epochs // 2,
-                         progress=progress, rng=rng)
-        if history.interrupted:
-            raise KeyboardInterrupt
-        size = container.save(model, folder / f"{name}.mcz").size
-        stages.append(Stage(name, nn.evaluate(model, dataset).error, size, (stages[0].bytes if stages else size) / size,
-                            time.perf_counter() - begin, folder / f"{name}.mcz"))
-        begin = time.perf_counter()
-        if say:
-            say(stages[-1])
-
-    start = begin
-    train("large", large, plan.train_epochs, plan.train_lr,
-          pruning.slimming(plan.strength) if plan.strength else nn.cross_entropy)
+    begin, dataset = time.perf_counter(), course.dataset
+    large_error = course.large(large)
     small = cut(large, dataset.train.images[:1])
-    cut_error, scratch = nn.evaluate(small, dataset).error, untrained(small, rng)
-    train("small", small, plan.tune_epochs, plan.tune_lr)
-    train("scratch", scratch, plan.train_epochs + plan.tune_epochs, plan.train_lr)
-    summaries = {"large": large.summary((1, *shape)), "small": small.summary((1, *shape))}
-    seconds = {f"batch {n}": seconds_per_image({"large": large, "small": small}, dataset.test, n) for n in (1, 256)}
-    report = {f"{name}_{what}": getattr(summary, what) for name, summary in summaries.items()
-              for what in ("parameters", "macs")}
+    cut_error = nn.evaluate(small, dataset).error
+    error, scratch_error = course.small(small)
+    networks, report = {"large": large, "small": small}, {}
+    for name, model in networks.items():
+        summary = model.summary((1, *dataset.image_shape))
+        report |= {f"{name}_parameters": summary.parameters, f"{name}_macs": summary.macs,
+                   f"{name}_bytes": course.stages[name].bytes}
+    seconds = {f"batch {n}": seconds_per_image(networks, dataset.test, n) for n in (1, 256)}
     return report | {
-        "error": stages[1].error, "cut_error": cut_error, "large_error": stages[0].error,
-        "scratch_error": stages[2].error, "layers": nn.describe(small), "plan": asdict(plan),
+        "error": error, "cut_error": cut_error, "large_error": large_error, "scratch_error": scratch_error,
         "parameters_share": report["small_parameters"] / report["large_parameters"],
         "macs_share": report["small_macs"] / report["large_macs"], "seconds_per_image": seconds,
         "time_share": {batch: times["small"] / times["large"] for batch, times in seconds.items()},
-        "large_bytes": stages[0].bytes, "small_bytes": stages[1].bytes, "seconds": time.perf_counter() - start,
+        "layers": nn.describe(small), "plan": asdict(course.plan), "seconds": time.perf_counter() - begin,
     }
 
 
