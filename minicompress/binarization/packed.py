@@ -1,17 +1,16 @@
 """The layers of a binary network on packed bits, and the rewrite of a trained one into them.
 
-Between these layers travel integers and booleans, `Exact` tensors, so nothing in them can be computed in floats by
-mistake: a float operation on one is a TypeError.
+Between these layers travel `engine.Codes`: products as int32, signs as int8 ±1. Max pooling and flattening move them as
+they are, and whatever would mix them with floats is a TypeError.
 """
 
 import copy
 import math
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from minicompress import nn
-from minicompress.engine import Tensor, no_grad
+from minicompress.engine import Codes, Tensor, no_grad
 from minicompress.forms import Sign
 from minicompress.kernels import xnor
 from minicompress.nn.layers import _integers
@@ -19,20 +18,6 @@ from minicompress.nn.layers import _integers
 from .rewrite import SignActivation, split
 
 NEVER, ALWAYS = np.iinfo(np.int32).max, np.iinfo(np.int32).min  # thresholds that no product reaches, or any
-
-
-class Exact(Tensor):
-    """Integers or booleans (true for +1) on their way between layers: a Tensor without gradients, and not of floats.
-
-    >>> Exact(np.array([3, -1], np.int32)).shape
-    (2,)
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data):
-        super().__init__(np.float32(0))
-        self.data = data
 
 
 class _Binary(nn.Module):
@@ -54,9 +39,9 @@ class _Binary(nn.Module):
 
 @nn.graph.register
 class BinaryLinear(_Binary):
-    """y = x·Wᵀ in integers, of signs x (N, in), or (N, …) of as many, and ±1 weights W (out, in) (BI-8).
+    """y = x·Wᵀ in integers, of signs x (N, in) and ±1 weights W (out, in) (BI-8).
 
-    x : an `Exact` tensor of booleans, or a float one, whose signs are taken (BI-1); y : `Exact`, int32 (N, out)
+    x : `Codes` or a float Tensor, whose signs are taken (BI-1); y : `Codes`, int32 (N, out)
 
     >>> layer = BinaryLinear(3, 1)
     >>> _ = nn.assign(layer.weight, Sign([[True, True, False]], 1.0))
@@ -74,9 +59,9 @@ class BinaryLinear(_Binary):
 
     def forward(self, x):
         n = self.weight.shape[1]
-        if math.prod(x.shape[1:]) != n:
-            raise ValueError(f"this layer reads {n} signs of each example, got {x.shape}")
-        return Exact(xnor.matmul(xnor.pack(x.data.reshape(-1, n)), self.words(), n))
+        if x.ndim != 2 or x.shape[1] != n:
+            raise ValueError(f"this layer reads signs (N, {n}), got {x.shape}")
+        return Codes(xnor.matmul(xnor.pack(x.data), self.words(), n))
 
     def macs(self, output_shape):
         """The products of signs for one example, out · in: 64 of them are one XOR and one count (ME-3)."""
@@ -91,7 +76,7 @@ class BinaryConv2d(_Binary):
 
     >>> layer = BinaryConv2d(2, 1, 1)
     >>> _ = nn.assign(layer.weight, Sign([[[[True]], [[True]]]], 1.0))
-    >>> layer(Exact(np.array([[[[True]], [[False]]]]))).numpy()
+    >>> layer(Codes(np.array([[[[1]], [[-1]]]], np.int8))).numpy()
     array([[[[0]]]], dtype=int32)
     """
 
@@ -109,7 +94,7 @@ class BinaryConv2d(_Binary):
         channels = self.weight.shape[1]
         if x.ndim != 4 or x.shape[1] != channels:
             raise ValueError(f"this layer reads images (N, {channels}, H, W), got {x.shape}")
-        return Exact(xnor.conv2d(xnor.pack(x.data), self.words(), channels, stride=self.stride, padding=self.padding))
+        return Codes(xnor.conv2d(xnor.pack(x.data), self.words(), channels, stride=self.stride, padding=self.padding))
 
     def macs(self, output_shape):
         """The products of signs for one example (ME-3)."""
@@ -117,30 +102,17 @@ class BinaryConv2d(_Binary):
 
 
 @nn.graph.register
-class IntegerMaxPool2d(nn.MaxPool2d):
-    """The largest integer of each window of an `Exact` tensor.
-
-    >>> IntegerMaxPool2d(2)(Exact(np.array([[[[1, 2], [3, -4]]]], np.int32))).numpy()
-    array([[[[3]]]], dtype=int32)
-    """
-
-    def forward(self, x):
-        k, s = self.kernel_size, self.stride
-        return Exact(sliding_window_view(x.data, (k, k), axis=(2, 3))[:, :, ::s, ::s].max(axis=(4, 5)))
-
-
-@nn.graph.register
 class Threshold(nn.Module):
     """Batch norm and sign in one comparison of integers: +1 where x ≥ τ, or where x < τ if ``direction`` is −1 (BI-10).
 
-    x : `Exact`, int32 (N, C, …); the result : `Exact`, booleans. `fold` finds τ and direction, one a channel.
+    x : `Codes`, int32 (N, C, …); the result : `Codes`, int8 ±1. `fold` finds τ and direction, one a channel.
 
     >>> layer = Threshold(2)
     >>> layer.threshold = np.array([1, 1], np.int32)
     >>> _ = nn.assign(layer.direction, Sign([True, False], 1.0))
-    >>> layer(Exact(np.array([[0, 0], [1, 1]], np.int32))).numpy()
-    array([[False,  True],
-           [ True, False]])
+    >>> layer(Codes(np.array([[0, 0], [1, 1]], np.int32))).numpy()
+    array([[-1,  1],
+           [ 1, -1]], dtype=int8)
     """
 
     buffers = ("threshold",)
@@ -156,18 +128,19 @@ class Threshold(nn.Module):
         return [self.direction.size]
 
     def forward(self, x):
-        if x.ndim < 2 or x.shape[1] != self.direction.size:
-            raise ValueError(f"Threshold of {self.direction.size} channels, got {x.shape}")
+        if not isinstance(x, Codes) or x.ndim < 2 or x.shape[1] != self.direction.size:
+            raise ValueError(f"Threshold takes codes of {self.direction.size} channels, got {x.dtype} {x.shape}")
         channels = (1, -1) + (1,) * (x.ndim - 2)
         upward = _signs(self.direction, "Threshold")
-        return Exact((x.data >= self.threshold.reshape(channels)) == upward.reshape(channels))
+        plus = (x.data >= self.threshold.reshape(channels)) == upward.reshape(channels)
+        return Codes(plus.view(np.int8) * np.int8(2) - np.int8(1))
 
 
 @nn.graph.register
 class ToFloat(nn.Module):
-    """The integers of an `Exact` tensor as float32, exactly: the border between binary layers and the last batch norm.
+    """`Codes` as float32, exactly: the border between the binary layers and the last batch norm.
 
-    >>> ToFloat()(Exact(np.array([3], np.int32))).numpy()
+    >>> ToFloat()(Codes(np.array([3], np.int32))).numpy()
     array([3.], dtype=float32)
     """
 
@@ -183,9 +156,9 @@ def pack(model):
     """The same binary network on packed bits: what `binarize(…, activations=True)` made, trained, as integer layers.
 
     The first weighted layer reads real inputs, so it, its batch norm and its sign stay as they are (in the file its
-    weights are bits all the same); every later one computes in integers from bits to bits: `BinaryLinear` or
-    `BinaryConv2d`, `IntegerMaxPool2d`, and batch norm and sign as a `Threshold`. The last one's products become floats
-    for its batch norm. All logits are those of ``model`` in evaluation, bit for bit: its own sums of ±1 are integers
+    weights are bits all the same); every later one computes in integers from signs to signs: `BinaryLinear` or
+    `BinaryConv2d`, max pooling, and batch norm and sign as a `Threshold`. The last one's products become floats for its
+    batch norm. All logits are those of ``model`` in evaluation, bit for bit: its own sums of ±1 are integers
     below 2^24, so exact too, and each threshold is found by asking its batch norm itself.
 
     Raises TypeError for layers that `binarize` does not leave, ValueError for a layer behind the first whose weights
@@ -207,17 +180,21 @@ def pack(model):
 
 
 def _packed_block(block, last):
-    """One binary layer and what follows it, as {name: layer}; what only reshapes or drops is not needed any more."""
+    """One binary layer and what follows it, as {name: layer}."""
     (name, layer), *rest = block
-    kinds = [type(layer) for _, layer in rest if not isinstance(layer, nn.Flatten | nn.Dropout)]
-    pools = [(key, IntegerMaxPool2d(*pool.config())) for key, pool in rest if isinstance(pool, nn.MaxPool2d)]
-    ending = [nn.BatchNorm2d if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d, *([] if last else [SignActivation])]
-    if kinds != [nn.MaxPool2d] * len(pools) + ending:
-        raise TypeError(f"{name} is followed by {[kind.__name__ for kind in kinds]}, expected max pooling or none, "
-                        "batch norm and, unless it is last, sign: binarize with activations=True first")
-    key, norm = next((key, norm) for key, norm in rest if isinstance(norm, nn.BatchNorm1d))
-    end = {f"{name}_float": ToFloat(), key: copy.deepcopy(norm)} if last else {key: fold(norm, _inputs(layer))}
-    return {name: _packed_weights(name, layer), **dict(pools), **end}
+    kinds = [type(after) for _, after in rest if not isinstance(after, nn.MaxPool2d | nn.Flatten | nn.Dropout)]
+    norm_kind = nn.BatchNorm2d if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d
+    if kinds != [norm_kind, SignActivation][:2 - last]:
+        raise TypeError(f"{name} is followed by {[kind.__name__ for kind in kinds]}, expected one batch norm and, "
+                        "unless it is last, a sign: binarize with activations=True first")
+    packed = {name: _packed_weights(name, layer)}
+    for key, after in rest:
+        if isinstance(after, norm_kind):
+            packed |= {f"{name}_float": ToFloat(), key: copy.deepcopy(after)} if last else {
+                key: fold(after, _inputs(layer))}
+        elif not isinstance(after, SignActivation | nn.Dropout):
+            packed[key] = copy.deepcopy(after)
+    return packed
 
 
 def _inputs(layer):
@@ -239,9 +216,10 @@ def _packed_weights(name, layer):
 
 def _signs(parameter, name):
     form = parameter.form()
-    if not isinstance(form, Sign) or form.axis is not None or form.alpha != 1:
-        raise ValueError(f"{name} needs weights of ±1, got a {type(form).__name__}"
-                         + f" of alpha {form.alpha}" * isinstance(form, Sign))
+    if not isinstance(form, Sign):
+        raise ValueError(f"{name} needs weights of ±1, got a {type(form).__name__}")
+    if form.axis is not None or form.alpha != 1:
+        raise ValueError(f"{name} needs weights of ±1, got a Sign of alpha {form.alpha}")
     return form.bits
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from minicompress import nn
 from minicompress.binarization import packed, projections
 from minicompress.binarization.rewrite import SignActivation
-from minicompress.engine import Tensor, surrogate
+from minicompress.engine import Codes, Tensor, surrogate
 from minicompress.equations import binarization as literal
 from minicompress.forms import Sign
 from minicompress.nn import Parameter, Projection
@@ -19,7 +19,7 @@ from minicompress.nn.optim import SGD
 from tests.mutants import mutate
 
 EDGES = np.float32([-2.5, -1.0000001, -1.0, -0.3, -1e-38, -0.0, 0.0, 1e-38, 0.7, 1.0, 1.0000001, 3.0])
-REAL = SimpleNamespace(sign=surrogate.sign, fold=packed.fold, Exact=packed.Exact,
+REAL = SimpleNamespace(sign=surrogate.sign, fold=packed.fold,
                        **{name: vars(projections)[name] for name in
                           ("BinaryConnect", "StochasticBinaryConnect", "ScaledSign")})
 
@@ -136,9 +136,9 @@ def norms(seed, channels=200):
 def a_threshold_is_the_batch_norms_sign(m, norm, n):
     """(BI-10) For every integer that a dot product of n signs can be."""
     y = np.repeat(np.arange(-n, n + 1, dtype=np.int32)[:, None], norm.weight.size, axis=1)
-    bits = m.fold(norm, n)(m.Exact(y)).data
-    assert bits.dtype == bool
-    np.testing.assert_array_equal(bits, norm(Tensor(y.astype(np.float32))).numpy() >= 0)
+    signs = m.fold(norm, n)(Codes(y)).data
+    assert signs.dtype == np.int8
+    np.testing.assert_array_equal(signs, np.where(norm(Tensor(y.astype(np.float32))).numpy() >= 0, 1, -1))
 
 
 def all_laws(m):
