@@ -35,7 +35,7 @@ def accumulator_bound(weight, reach, bias=None):
     1786
     """
     sums = np.abs(weight.reshape(len(weight), -1).astype(np.int64)).sum(axis=1) * int(reach)
-    return int((sums if bias is None else sums + np.abs(bias.astype(np.int64))).max(initial=0))
+    return int((sums if bias is None else sums + np.abs(bias.astype(np.int64))).max())
 
 
 def exact_dtype(bound):
