@@ -40,7 +40,7 @@ class Plan:
 
 
 SLIMMING_MLP = Plan(train_epochs=15, tune_epochs=60, strength=1e-3, weight_decay=1e-4, jitter=1)
-FILTERS_LENET_5 = Plan(train_epochs=5, tune_epochs=30, train_lr=0.05, tune_lr=0.05, weight_decay=2e-4, batch_size=64,
+FILTERS_LENET_5 = Plan(train_epochs=5, tune_epochs=25, train_lr=0.05, tune_lr=0.05, weight_decay=2e-4, batch_size=64,
                        jitter=2)
 SHARE = 0.16  # of the MLP's parameters, at most, stay
 FILTERS = {"conv1": 5, "conv2": 19}  # of LeNet-5's 20 and 50
