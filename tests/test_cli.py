@@ -181,9 +181,9 @@ def test_bench_prints_both_sides(capsys, monkeypatch):
 
 def test_a_peer_that_is_missing_is_named(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "dahuffman", None)
-    for module in ("train", "clustering"):
+    for module in ("train", "clustering", "csr", "xnor"):
         monkeypatch.setattr(f"minicompress.bench.{module}.find_spec", lambda name: None)
-    for name in ("train", "huffman", "clustering"):
+    for name in ("train", "huffman", "clustering", "csr", "xnor"):
         for command in ("bench", "reproduce"):
             assert "pip install minicompress[bench]" in refused(capsys, command, name)
 

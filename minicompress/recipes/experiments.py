@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from . import channels, jobs
+from . import binary, channels, hinton, integers, jobs
 from .plans import PLANS
 
 
@@ -58,6 +58,23 @@ def _at_least(what, bar):
     return Bar(what, "at least", bar)
 
 
+def _integers(model, run):
+    files = ("int8", "int4", "int4_qat")
+    keys = ("dense_error", *(f"{file}_{what}" for what in ("error", "excess", "bytes", "ratio") for file in files))
+    bars = (_at_most("int8_excess", 0.0005), _at_most("int4_qat_excess", 0.0015), _at_least("int8_ratio", 3.9),
+            _at_least("int4_ratio", 7.5), _at_least("int4_qat_ratio", 7.5))
+    return Experiment(run, (*keys, "dense_bytes", "seconds"), bars, model=model)
+
+
+def _binary(model, run, *bars):
+    return Experiment(run, binary.QUANTITIES, (*bars, _at_least("binary_ratio", 30), _at_most("seconds", 2700)),
+                      model=model)
+
+
+_HINTON = ("teacher_errors", "plain_errors", "distilled_errors", "fewer_share",
+           *(f"{student}.{what}" for student in ("without_3s", "only_7s_and_8s") for what in (
+               "errors", "right", "corrected.errors", "corrected.right", "as_the_paper.errors", "as_the_paper.right")),
+           "seconds")
 _CUT = ("large_error", "cut_error", "error", "scratch_error", "large_parameters", "small_parameters",
         "parameters_share", "macs_share", "time_share.batch 1", "time_share.batch 256", "large_bytes", "small_bytes",
         "seconds")
@@ -67,9 +84,18 @@ EXPERIMENTS = {
     "lenet-5": _file("lenet-5", _at_least("ratio", 39), _at_most("error", 0.0074), _at_most("seconds", 1500)),
     "lenet-300-100-plain": _file("lenet-300-100-plain"),
     "lenet-5-plain": _file("lenet-5-plain"),
+    "hinton-2015": Experiment(hinton.hinton_2015, _HINTON, (
+        _at_most("teacher_errors", 80), _at_most("plain_errors", 160), _at_most("distilled_errors", 90),
+        _at_least("fewer_share", 0.35), _at_least("without_3s.corrected.right", 0.95),
+        _at_most("without_3s.corrected.errors", 150), _at_most("seconds", 3600)), model="mlp:784,800,800,10"),
+    "integers-lenet-300-100": _integers("lenet-300-100", integers.integers_lenet_300_100),
+    "integers-lenet-5": _integers("lenet-5", integers.integers_lenet_5),
     "slimming-mlp": Experiment(channels.slimming_mlp, _CUT, (
         _at_most("error", 0.0149), _at_most("parameters_share", 0.16)), model="mlp:784,500,300,10"),
     "filters-lenet-5": Experiment(channels.filters_lenet_5, _CUT, (_at_most("error", 0.008),), model="lenet-5"),
+    "binary-connect": _binary("mlp:784,1024,1024,1024,10", binary.binary_connect, _at_most("error", 0.015)),
+    "bnn-mlp": _binary("mlp:784,1024,1024,1024,10", binary.bnn_mlp, _at_most("error", 0.018)),
+    "bnn-lenet-5": _binary("lenet-5", binary.bnn_lenet_5),
 }
 BENCHES = {
     "train": (_at_least("lenet-300-100 on 1 thread", 1.5), _at_least("lenet-300-100 on 2 threads", 1.5),
@@ -77,5 +103,7 @@ BENCHES = {
     "huffman": (_at_least("speed beside dahuffman", 50), _at_most("tables beside payload", 0.01)),
     "clustering": (_at_least("optimal, speed beside kmeans1d", 1), _at_most("optimal, objective", 1.000001),
                    _at_least("kmeans, speed beside sklearn", 10), _at_most("kmeans, objective", 1.01)),
+    "csr": (),
+    "xnor": (_at_least("matrix × vector beside BLAS", 8), _at_least("matrix × matrix beside BLAS", 0.65)),
 }
 BARS = {name: experiment.bars for name, experiment in EXPERIMENTS.items()} | BENCHES

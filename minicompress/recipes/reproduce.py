@@ -12,8 +12,9 @@ STANDARD = ("seconds", "dense_bytes", "compressed_bytes", "ratio", "dense_error"
 
 def bench(name, *, seed=0):
     """One run of a benchmark, `minicompress.bench`'s own result; ModuleNotFoundError if a peer is not installed."""
-    from minicompress.bench import clustering, huffman, train
-    return {"train": train, "huffman": huffman, "clustering": clustering}[name].run(seed=seed)
+    from minicompress.bench import clustering, csr, huffman, train, xnor
+    rooms = {"train": train, "huffman": huffman, "clustering": clustering, "csr": csr, "xnor": xnor}
+    return rooms[name].run(seed=seed)
 
 
 def reproduce(name, seeds=(0, 1, 2), *, progress=None, say=None):
@@ -65,6 +66,11 @@ def _measured(name, run):
                 "optimal, objective": optimal["ours_error"] / optimal["peer_error"],
                 "kmeans, speed beside sklearn": lloyd["ratio"],
                 "kmeans, objective": lloyd["ours_error"] / lloyd["peer_error"]}
+    if name == "csr":  # a break-even that no measured sparsity reaches is at 100 % or beyond
+        return {f"break-even of {'×'.join(map(str, r['shape']))}, batch {r['batch']}": r["ours"] or 1.0
+                for r in run["break_even"]}
+    if name == "xnor":
+        return {f"{r['product']} beside BLAS": r["ratio"] for r in run["results"]}
     return {what: _within(run, what.split(".")) for what in EXPERIMENTS[name].quantities}
 
 

@@ -124,9 +124,11 @@ def reproduction(report):
 
 def _value(what, value):
     """A quantity in the unit that its name tells."""
+    if what.startswith("break-even"):
+        return percent(value)
     if "errors" in what:
         return f"{value:.0f}"
-    if any(word in what for word in ("error", "payload", "share", "right", "loss")):
+    if any(word in what for word in ("error", "excess", "payload", "share", "right")):
         return percent(value)
     if any(word in what for word in ("bytes", "parameters", "macs")):
         return f"{value:,.0f}"
@@ -148,11 +150,37 @@ def bench(report):
                  _milliseconds(r["peer_seconds"]), f"{r['ratio']:.2f}×"] for r in report["results"]]
         header = [f"a step, batch {report['batch_size']}", "peer", "threads", "ours, ms", "peer, ms", "ratio"]
         return table(header, rows, 2)
+    if name in ("csr", "xnor"):
+        return _csr(report) if name == "csr" else _xnor(report)
     rows = [[r["comparison"], r["peer"], str(r["threads"]), _milliseconds(r["ours_seconds"]),
              _milliseconds(r["peer_seconds"]), f"{r['ratio']:.2f}×", f"{r['ours_error'] / r['peer_error']:.6f}×"]
             for r in report["results"]]
     return table([f"{report['weights']:,} weights, k = {report['clusters']}", "peer", "threads", "ours, ms", "peer, ms",
                   "ratio", "objective"], rows, 2)
+
+
+def _csr(report):
+    """Products with sparse rows, in a table for each shape and batch, with the sparsity from which they pay."""
+    tables = []
+    for even in report["break_even"]:
+        rows = [[percent(r["sparsity"]), *(_milliseconds(r[f"{side}_seconds"]) for side in ("ours", "peer", "dense")),
+                 f"{r['ratio']:.2f}×", f"{r['dense_ratio']:.2f}×"] for r in report["results"]
+                if (r["shape"], r["batch"]) == (even["shape"], even["batch"])]
+        title = f"{'×'.join(map(str, even['shape']))}, batch {even['batch']}"
+        pays = "at no sparsity measured" if even["ours"] is None else f"from {percent(even['ours'])} zeros on"
+        tables.append(table([title, "ours, ms", "scipy, ms", "BLAS, ms", "by scipy", "by BLAS"], rows)
+                      + f"\nours pays beside the dense product {pays}")
+    return "\n\n".join(tables)
+
+
+def _xnor(report):
+    """Products on packed bits; what counting operations promises (BI-9) stands below, apart from what was measured."""
+    rows = [[f"{r['product']}, {'×'.join(map(str, r['sizes']))}", _milliseconds(r["ours_seconds"]),
+             _milliseconds(r["peer_seconds"]), f"{r['ratio']:.2f}×", f"{r['first_ratio']:.2f}×"]
+            for r in report["results"]]
+    theory = sorted({f"{r['theoretical_speedup']:.1f}×" for r in report["results"]})
+    return table(["±1 products, one thread", "ours, ms", "BLAS, ms", "ratio", "cold"], rows) + (
+        "\n\nTheory, not measured: 64·c·N/(c·N + 64) operations for one (BI-9): " + ", ".join(theory))
 
 
 def _milliseconds(seconds):

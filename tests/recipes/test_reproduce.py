@@ -86,6 +86,35 @@ def test_the_clustering_benchmark_is_read_at_the_peers_fastest():
         "kmeans, speed beside sklearn": 15.0, "kmeans, objective": 1.01}
 
 
+def test_products_are_read_beside_blas_and_theory_stands_apart():
+    result = {"product": "matrix × vector", "sizes": [64, 64, 1], "ours_seconds": 0.001, "peer_seconds": 0.0085,
+              "ratio": 8.5, "first_ratio": 9.5, "theoretical_speedup": 32.0}
+    run = {"benchmark": "xnor", "results": [result]}
+    assert reproduce._measured("xnor", run) == {"matrix × vector beside BLAS": 8.5}
+    measured, theory = tables.bench(run).split("\n\n")
+    assert measured.splitlines()[1].split()[-4:] == ["1.00", "8.50", "8.50×", "9.50×"]
+    assert "32.0×" not in measured and "32.0×" in theory and "not measured" in theory
+
+
+def test_sparse_rows_are_read_from_where_they_pay():
+    def result(batch, sparsity, ours):
+        return {"shape": [3, 4], "batch": batch, "sparsity": sparsity, "ours_seconds": ours, "peer_seconds": 0.002,
+                "dense_seconds": 0.004, "ratio": 0.002 / ours, "dense_ratio": 0.004 / ours}
+    run = {"benchmark": "csr", "results": [result(1, 0.5, 0.008), result(1, 0.9, 0.001), result(16, 0.5, 0.008)],
+           "break_even": [{"shape": [3, 4], "batch": 1, "ours": 0.75, "peer": 0.5},
+                          {"shape": [3, 4], "batch": 16, "ours": None, "peer": None}]}
+    assert reproduce._measured("csr", run) == {"break-even of 3×4, batch 1": 0.75, "break-even of 3×4, batch 16": 1.0}
+    first, second = tables.bench(run).split("\n\n")
+    assert first.splitlines()[2].split() == ["90.00", "%", "1.00", "2.00", "4.00", "2.00×", "4.00×"]
+    assert first.endswith("from 75.00 % zeros on") and second.endswith("at no sparsity measured")
+    assert len(second.splitlines()) == 3
+
+
+def test_every_bar_is_among_what_is_measured():
+    for name, experiment in experiments.EXPERIMENTS.items():
+        assert {bar.what for bar in experiment.bars} <= set(experiment.quantities), name
+
+
 def test_the_hardware_is_a_class_and_no_machine(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     found = hardware()
