@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TINY, HUGE = np.finfo(np.float32).tiny, np.finfo(np.float32).max
+TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 def code_range(bits):
@@ -112,12 +112,13 @@ class Grid:
     def __post_init__(self):
         low, high = code_range(self.bits)
         if isinstance(self.scale, bool) or not isinstance(self.scale, int | float | np.floating) \
-                or not 0 < self.scale <= HUGE or not (scale := float(np.float32(self.scale))):
-            raise ValueError(f"scale is {self.scale!r}, expected a positive float32")
+                or not 2.0**-149 <= self.scale <= HUGE:
+            raise ValueError(f"scale is {self.scale!r}, expected a positive float32 number")
         if isinstance(self.zero_point, bool) or not isinstance(self.zero_point, int | np.integer) \
                 or not low <= self.zero_point <= high:
             raise ValueError(f"zero_point is {self.zero_point!r}, expected an integer from {low} to {high}")
-        for name, value in (("scale", scale), ("zero_point", int(self.zero_point)), ("bits", int(self.bits))):
+        numbers = {"scale": float(np.float32(self.scale)), "zero_point": int(self.zero_point), "bits": int(self.bits)}
+        for name, value in numbers.items():
             object.__setattr__(self, name, value)
 
     @classmethod
