@@ -6,9 +6,10 @@ from .projections import GradualPruning, MagnitudePruning, Mask, mask_weights
 from .schedule import gradual_sparsity
 from .sensitivity import sensitivity
 from .slimming import scale_norm, slimming
+from .sparse_layers import CSRLinear, to_csr
 
 __all__ = [
-    "GradualPruning", "MagnitudePruning", "Mask", "choose_channels", "cut_channels", "filter_norm",
+    "CSRLinear", "GradualPruning", "MagnitudePruning", "Mask", "choose_channels", "cut_channels", "filter_norm",
     "global_magnitude_masks", "gradual_sparsity", "magnitude_mask", "mask_weights", "scale_norm", "sensitivity",
-    "slimming", "sparsity", "std_mask", "threshold_mask",
+    "slimming", "sparsity", "std_mask", "threshold_mask", "to_csr",
 ]
