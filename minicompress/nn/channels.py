@@ -93,8 +93,8 @@ class Trace:
 def trace(model, example):
     """Run a model on channel names; returns its `Trace`, in which channels that can only be cut together share a name.
 
-    ``example`` is whatever `predict` takes as data; its first example says how large the maps are. Names that the
-    model's input or output carries are fixed. Raises TypeError for a module of a class that `RULES` doesn't know, such
+    ``example`` is a Tensor, or whatever `predict` takes as data; its first example says how large the maps are. Names
+    that the model's input or output carries are fixed. Raises TypeError for a module of a class that `RULES` doesn't know, such
     as a user's own, and ValueError for an example that the model doesn't take.
 
     >>> model = layers.Sequential({"a": layers.Linear(2, 3, rng=None), "b": layers.Linear(3, 2, rng=None)})
@@ -104,7 +104,7 @@ def trace(model, example):
     """
     if not isinstance(model, Module):
         raise TypeError(f"model is {model!r}, expected a Module")
-    x, traced = next(iter(batches(example, 1))).x, Trace()
+    x, traced = next(iter(batches(example.data if isinstance(example, Tensor) else example, 1))).x, Trace()
     x = Tensor(x.astype(next((parameter.dtype for parameter in model.parameters()), x.dtype)))
     with evaluating(model):
         if type(model) in RULES:

@@ -77,7 +77,7 @@ def cut_channels(model, example, keep, *, absorb_bias=False):
     Args:
         model: made of the library's layers: Linear, Conv2d of any groups, batch norm, ReLU, Dropout, pooling,
             Flatten, ImageInput, Identity, and Sequential, Add, Concatenate of such.
-        example: data as `predict` takes them, of which the first example says how large the maps are.
+        example: a Tensor, or data as `predict` takes them; the first example says how large the maps are.
         keep: {layer's dotted name: the indices of its channels to keep}, at least one each, in any order.
         absorb_bias: a removed channel that emits a constant goes on being felt: the bias of what reads it takes the
             constant over. That is act(β) after a batch norm, whose γ is taken as 0 (PR-6), or act(b) of a filter of

@@ -17,6 +17,7 @@ from minicompress import container, data, models, nn, pruning
 from minicompress.engine import Tensor
 from minicompress.nn import optim
 
+from . import fresh
 from .deep_compression import Stage
 from .jobs import VALIDATION
 
@@ -177,7 +178,8 @@ def cut_and_compare(large, cut, course):
 
     Returns a dict ready for JSON. ``error``, ``cut_error`` before fine-tuning, ``large_error`` and ``scratch_error``
     are fractions of the test set, ``parameters_share`` and ``macs_share`` what is left of the large network,
-    ``seconds_per_image`` stands per batch size and network, ``time_share`` is what is left of it.
+    ``seconds_per_image`` stands per batch size and network, ``time_share`` is what is left of it. Raises
+    `fresh.FreshProcessError` if the small network's file doesn't compute what the network does.
     """
     begin, dataset = time.perf_counter(), course.dataset
     large_error = course.large(large)
@@ -195,6 +197,7 @@ def cut_and_compare(large, cut, course):
         "parameters_share": report["small_parameters"] / report["large_parameters"],
         "macs_share": report["small_macs"] / report["large_macs"], "seconds_per_image": seconds,
         "time_share": {batch: times["small"] / times["large"] for batch, times in seconds.items()},
+        "logits_sha256": fresh.check(small, course.stages["small"].path, dataset),
         "layers": nn.describe(small), "plan": asdict(course.plan), "seconds": time.perf_counter() - begin,
     }
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minicompress import nn
+from minicompress.engine import Tensor
 from minicompress.nn.channels import trace
 
 RNG = np.random.default_rng(0)
@@ -50,7 +51,8 @@ def test_a_layer_that_runs_twice_has_one_set_of_channels():
     assert traced.writes["first"].tolist() == traced.writes["a"].tolist() == traced.writes["b"].tolist()
 
 
-@pytest.mark.parametrize("example", [images(2, 3, 3), images(18)])
+@pytest.mark.parametrize("example", [images(2, 3, 3), images(18), Tensor(images(2, 3, 3)),
+                                     (images(18), np.zeros(1, int))])
 def test_what_an_image_input_takes_is_fixed(example):
     traced = trace(nn.Sequential({"input": nn.ImageInput(2, 3, 3), "conv": conv(2, 4), "last": conv(4, 1)}), example)
     assert set(traced.reads["conv"].tolist()) <= traced.fixed.keys()
