@@ -94,8 +94,8 @@ def trace(model, example):
     """Run a model on channel names; returns its `Trace`, in which channels that can only be cut together share a name.
 
     ``example`` is a Tensor, or whatever `predict` takes as data; its first example says how large the maps are. Names
-    that the model's input or output carries are fixed. Raises TypeError for a module of a class that `RULES` doesn't know, such
-    as a user's own, and ValueError for an example that the model doesn't take.
+    that the model's input or output carries are fixed. Raises TypeError for a module of a class that `RULES` doesn't
+    know, such as a user's own, and ValueError for an example that the model doesn't take.
 
     >>> model = layers.Sequential({"a": layers.Linear(2, 3, rng=None), "b": layers.Linear(3, 2, rng=None)})
     >>> traced = trace(model, np.zeros((1, 2), np.float32))
