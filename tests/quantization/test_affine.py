@@ -1,0 +1,97 @@
+"""`choose_params`, `quantize` and the projection at their borders: what is refused, which dtypes come out."""
+
+import numpy as np
+import pytest
+
+from minicompress import nn
+from minicompress.engine import Tensor
+from minicompress.equations import affine as literal
+from minicompress.forms import Affine, Dense, Sparse
+from minicompress.nn import Parameter
+from minicompress.pruning import Mask
+from minicompress.quantization import AffineQuantization, choose_params, code_range, dequantize, quantize
+
+
+@pytest.mark.parametrize(("call", "match"), [
+    (lambda: choose_params(1.0, 0.0, 8), "the lower one first"), (lambda: choose_params(0.0, np.nan, 8), "finite"),
+    (lambda: choose_params(-np.inf, 0.0, 8), "finite"), (lambda: choose_params(0.0, 1.0, 0), "bits is 0"),
+    (lambda: choose_params(0.0, 1.0, 17), "bits is 17"), (lambda: choose_params(0.0, 1.0, True), "bits is True"),
+    (lambda: choose_params(-3e38, 3e38, 1), "needs a scale of"),
+    (lambda: choose_params(0.0, 3e38, 1, symmetric=True), "needs a scale of"),
+    (lambda: quantize([np.nan], 1.0, 0, -8, 7), "no code"), (lambda: quantize([1.0], 1.0, 0, 7, -8), "lower bound"),
+])
+def test_refused(call, match):
+    with pytest.raises(ValueError, match=match):
+        call()
+
+
+def test_infinities_are_clipped_and_dtypes_are_narrow():
+    assert quantize([np.inf, -np.inf], 1.0, 0, -8, 7).tolist() == [7, -8]
+    for bits, dtype in ((1, np.int8), (8, np.int8), (9, np.int16), (16, np.int16)):
+        assert quantize([0.3], 1.0, 0, *code_range(bits)).dtype == dtype
+    assert quantize([250.0], 1.0, 0, 0, 255).tolist() == [250]  # unsigned codes are integers, too
+    assert dequantize(np.array([3], np.int8), 0.5, 1).dtype == np.float32
+
+
+def test_a_scale_for_each_channel():
+    s, z = choose_params([-1.0, 0.0], [1.0, 0.0], 8)
+    assert (s.shape, s.dtype, z.dtype) == ((2,), np.float32, np.int32) and s[1] == 1
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_the_form_holds_the_codes_as_printed(symmetric, per_channel):
+    w = np.random.default_rng(0).standard_normal((4, 3, 2, 2)).astype(np.float32)
+    form = nn.project(Parameter(w), AffineQuantization(5, per_channel=per_channel, symmetric=symmetric)).form()
+    assert (form.axis, form.bits) == (0 if per_channel else None, 5)
+    for c in range(4):
+        s, z = (float(a[c] if per_channel else a) for a in (form.scale, form.zero_point))
+        assert form.codes[c].ravel().tolist() == [literal.affine_quantize(float(r), s, int(z), -16, 15)
+                                                  for r in w[c].ravel()]
+    assert not symmetric or not form.zero_point.any()
+
+
+def test_gradients_pass_where_no_code_is_clipped():
+    """(QU-8)"""
+    parameter = nn.project(Parameter([0.9, -1.0, 0.2]), AffineQuantization(3, per_channel=False))
+    scale = float(parameter.form().scale)
+    parameter.set(np.array([3.4 * scale, -4.6 * scale, 9.0]))
+    parameter.effective().backward(np.array([2.0, 2.0, 2.0], np.float32))
+    assert parameter.grad.tolist() == [literal.straight_through_gradient(2.0, float(r), scale, 0, -4, 3)
+                                       for r in parameter.data] == [2.0, 0.0, 0.0]
+
+
+def test_after_fit_no_other_code_is_nearer():
+    w = np.random.default_rng(1).standard_normal((6, 7)).astype(np.float32)
+    form = nn.project(Parameter(w), AffineQuantization(3)).form()
+    error = np.abs(form.dense() - w)
+    for step in (-1, 1):
+        codes = np.clip(form.codes + step, -4, 3)
+        assert (np.abs(Affine(codes, form.scale, form.zero_point, 3, axis=0).dense() - w) >= error - 1e-6).all()
+
+
+def test_codes_of_a_file_come_back_bit_for_bit():
+    rng = np.random.default_rng(0)
+    for bits in range(1, 17):
+        low, high = code_range(bits)
+        form = Affine(rng.integers(low, high + 1, (3, 50)), np.float32([1e-30, 0.3, 2.0**-140]), [0, low, high], bits,
+                      axis=0)
+        assert nn.assign(Parameter.blank((3, 50)), form).form() == form
+
+
+def test_under_a_mask_the_range_is_that_of_the_survivors():
+    w = np.array([[100.0, 1.0], [0.5, -0.25]], np.float32)
+    mask = Mask([[False, True], [True, True]])
+    form = nn.project(Parameter(w), mask, AffineQuantization(8, per_channel=False)).form()
+    assert type(form) is Sparse and form.inner.scale == np.float32(1 / 127)
+
+
+def test_what_cannot_be_quantized_is_refused():
+    with pytest.raises(ValueError, match="not fitted"):
+        AffineQuantization()(Tensor([1.0]))
+    with pytest.raises(ValueError, match="with an axis"):
+        nn.project(Parameter(1.0), AffineQuantization())
+    with pytest.raises(ValueError, match="bits is 0"):
+        AffineQuantization(0)
+    with pytest.raises(TypeError, match="put it innermost"):
+        AffineQuantization(4).fit(np.ones((2, 2), np.float32)).form(Dense([[1.0]]))
