@@ -118,14 +118,14 @@ def values(channels):
     return np.array([image[0][0] for _, image in channels])
 
 
-def rounding(model, image, dtype):
+def rounding(model, images):
     """A bound on what rounding can do to each output: eps · operations on the way · magnitudes (Higham 2002, ch. 3)."""
     operations = 0
     for _, module in model.named_modules():
         weight = getattr(module, "weight", None)
         operations += 8 + (weight.size // weight.shape[0] if weight is not None else 4)
-    magnitude = values(literal.evaluate(spelled(model, magnitudes=True), channels_of(np.abs(image))))
-    return 2 * np.finfo(dtype).eps * operations * magnitude
+    magnitude = values(literal.evaluate(spelled(model, magnitudes=True), channels_of(np.abs(images).max(axis=0))))
+    return 2 * np.finfo(images.dtype).eps * operations * magnitude
 
 
 # ---------------------------------------------------------------------------------------------------------------------

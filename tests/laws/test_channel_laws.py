@@ -40,9 +40,8 @@ def outputs(model, images):
 def law_cutting_is_zeroing_what_reads(cut, model, images, keep, gone):
     """(PR-8)"""
     smaller = cut(model, images, keep)
-    for image, found in zip(images, outputs(smaller, images), strict=True):
-        expected = values(literal.evaluate(spelled(model), channels_of(image), gone))
-        assert (np.abs(found - expected) <= rounding(model, image, images.dtype)).all()
+    expected = [values(literal.evaluate(spelled(model), channels_of(image), gone)) for image in images]
+    assert (np.abs(outputs(smaller, images) - expected) <= rounding(model, images)).all()
 
 
 def law_nothing_is_left_of_what_was_cut(cut, model, images, keep, gone):
@@ -60,9 +59,8 @@ def law_absorbing_is_zeroing_the_scales(cut, model, images, keep, gone):
     for name, module in still.named_modules():
         if isinstance(module, nn.BatchNorm1d):
             module.weight.data[[c for layer, c in gone if layer == name]] = 0
-    for image, found in zip(images, outputs(smaller, images), strict=True):
-        expected = values(literal.evaluate(spelled(still), channels_of(image)))
-        assert (np.abs(found - expected) <= rounding(model, image, images.dtype)).all()
+    expected = [values(literal.evaluate(spelled(still), channels_of(image))) for image in images]
+    assert (np.abs(outputs(smaller, images) - expected) <= rounding(model, images)).all()
 
 
 def law_the_model_stays_as_it_was(cut, model, images, keep):
@@ -76,6 +74,7 @@ def law_the_model_stays_as_it_was(cut, model, images, keep):
 
 
 @given(cuts())
+@settings(max_examples=40)
 def test_cutting_is_zeroing_what_reads(case):
     law_cutting_is_zeroing_what_reads(cut_channels, *case)
     law_nothing_is_left_of_what_was_cut(cut_channels, *case)
@@ -83,7 +82,7 @@ def test_cutting_is_zeroing_what_reads(case):
 
 
 @given(cuts(absorbing=True))
-@settings(max_examples=40)
+@settings(max_examples=30)
 def test_absorbing_is_zeroing_the_scales(case):
     law_absorbing_is_zeroing_the_scales(cut_channels, *case)
 
