@@ -29,7 +29,7 @@ class Plan:
     """
 
     epochs: int
-    lr: float = 0.01
+    lr: float = 0.03
     batch_size: int = 256
     jitter: int = 1
     activations: bool = False
@@ -37,9 +37,9 @@ class Plan:
 
 
 SIZES = (784, 1024, 1024, 1024, 10)
-BINARY_CONNECT = Plan(epochs=14)
-BNN_MLP = Plan(epochs=16, activations=True)
-BNN_LENET_5 = Plan(epochs=16, activations=True, real=("conv1",))
+BINARY_CONNECT = Plan(epochs=15)
+BNN_MLP = Plan(epochs=20, activations=True)
+BNN_LENET_5 = Plan(epochs=20, activations=True, real=("conv1",))
 QUANTITIES = ("error", "dense_bytes", "compressed_bytes", "ratio", "binary_ratio", "binary_ratio_with_norms", "seconds")
 
 
