@@ -35,7 +35,7 @@ def choose_channels(scores, *, sparsity=None, counts=None):
     Args:
         scores: {layer: (C,)}, one number a channel, such as `filter_norm` or `scale_norm` gives.
         sparsity: a fraction in [0, 1]: rank all layers together and drop exactly round(sparsity · channels), but leave
-            each layer its best channel (PR-6).
+            each layer its best channel (PR-6). Or {layer: fraction}, ranked layer by layer.
         counts: {layer: how many to keep}, ranked layer by layer; layers that are not named stay whole.
 
     Of equal scores the earlier channel goes first. Raises ValueError unless one of sparsity and counts is given, for
@@ -53,6 +53,9 @@ def choose_channels(scores, *, sparsity=None, counts=None):
     for layer, score in scores.items():
         if score.ndim != 1 or not score.size or np.isnan(score).any() or (score < 0).any():
             raise ValueError(f"scores of {layer!r} of shape {score.shape}: expected (C,) numbers from 0 on, no NaN")
+    if isinstance(sparsity, dict):
+        counts = {layer: len(score) - round(sparsity[layer] * len(score)) for layer, score in scores.items()
+                  if layer in sparsity} | dict.fromkeys(sparsity.keys() - scores.keys())
     if counts is None:
         for score in scores.values():
             score[len(score) - 1 - np.argmax(score[::-1])] = np.inf  # the last of the best is what ranking keeps
@@ -62,8 +65,8 @@ def choose_channels(scores, *, sparsity=None, counts=None):
         return {layer: np.flatnonzero(mask) for layer, mask in masks.items()}
     for layer, count in counts.items():
         if layer not in scores or not isinstance(count, Integral) or not 1 <= count <= len(scores[layer]):
-            raise ValueError(f"counts ask for {count!r} channels of {layer!r}, expected from 1 to the number that "
-                             f"there are, of {({layer: len(score) for layer, score in scores.items()})}")
+            raise ValueError(f"{layer!r} should keep {count!r} channels, expected from 1 to the number that there are, "
+                             f"of {({layer: len(score) for layer, score in scores.items()})}")
     return {layer: np.sort(np.argsort(scores[layer], kind="stable")[-count:]) for layer, count in counts.items()}
 
 

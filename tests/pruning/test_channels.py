@@ -213,6 +213,12 @@ def test_of_equal_scores_the_earlier_goes_first():
     assert choose_channels(scores, counts={"a": 1})["a"].tolist() == [2]
 
 
+def test_each_layer_may_have_its_own_share():
+    scores = {"a": np.arange(10.0), "b": np.arange(4.0), "c": np.arange(2.0)}
+    kept = choose_channels(scores, sparsity={"a": 0.29, "b": 0.5})  # 2.9 channels are three
+    assert {layer: indices.tolist() for layer, indices in kept.items()} == {"a": [3, 4, 5, 6, 7, 8, 9], "b": [2, 3]}
+
+
 @pytest.mark.parametrize(("scores", "options", "words"), [
     ({"a": [1.0, 2.0]}, {}, "expected one of them"),
     ({"a": [1.0, 2.0]}, {"sparsity": 0.5, "counts": {"a": 1}}, "expected one of them"),
@@ -221,9 +227,12 @@ def test_of_equal_scores_the_earlier_goes_first():
     ({"a": [-1.0]}, {"sparsity": 0.0}, "numbers from 0 on"),
     ({"a": [1.0, 2.0], "b": [3.0]}, {"sparsity": 0.9}, r"leaves \['a', 'b'\] no channel"),
     ({"a": [1.0, 2.0]}, {"sparsity": 1.5}, "sparsity is 1.5"),
-    ({"a": [1.0, 2.0]}, {"counts": {"a": 3}}, "counts ask for 3 channels of 'a'"),
-    ({"a": [1.0, 2.0]}, {"counts": {"a": 0}}, "counts ask for 0"),
-    ({"a": [1.0, 2.0]}, {"counts": {"b": 1}}, "channels of 'b'"),
+    ({"a": [1.0, 2.0]}, {"counts": {"a": 3}}, "'a' should keep 3 channels"),
+    ({"a": [1.0, 2.0]}, {"counts": {"a": 0}}, "should keep 0 channels"),
+    ({"a": [1.0, 2.0]}, {"counts": {"b": 1}}, "'b' should keep 1 channels"),
+    ({"a": [1.0, 2.0]}, {"sparsity": {"a": 1.0}}, "'a' should keep 0 channels"),
+    ({"a": [1.0, 2.0]}, {"sparsity": {"a": -1.0}}, "'a' should keep 4 channels"),
+    ({"a": [1.0, 2.0]}, {"sparsity": {"b": 0.5}}, "'b' should keep None channels"),
 ])
 def test_choices_that_make_no_sense_are_refused(scores, options, words):
     with pytest.raises(ValueError, match=words):
