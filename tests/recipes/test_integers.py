@@ -1,0 +1,68 @@
+"""The experiments of integer-only networks: all that a report promises, on the digits and in seconds."""
+
+import json
+
+import numpy as np
+import pytest
+
+from minicompress import container, data, models, nn
+from minicompress.forms import Affine
+from minicompress.recipes import fresh, integers
+from minicompress.recipes.plans import PLANS
+
+PLAN = integers.Plan(train_epochs=12, train_lr=0.1, qat_epochs=4, qat_lr=0.02, weight_decay=0.0, batch_size=64,
+                     jitter=1, calibration=200)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder, stages, rng = tmp_path_factory.mktemp("integers"), [], np.random.default_rng(0)
+    dataset = data.load("digits", validation=0.1, rng=rng)
+    report = integers.quantize_and_compare(models.mlp([64, 60, 10], rng=rng), dataset, PLAN, folder, progress=False,
+                                           say=stages.append, rng=rng)
+    return folder, dataset, stages, report
+
+
+def test_the_report_says_what_the_files_are(done):
+    folder, dataset, stages, report = done
+    assert json.loads(json.dumps(report)) == report
+    assert [stage.name for stage in stages] == ["dense", "int8", "int4", "int4_qat"]
+    for stage in stages:
+        name, path = stage.name, folder / f"{stage.name}.mcz"
+        assert report[f"{name}_bytes"] == path.stat().st_size == stage.bytes
+        assert report[f"{name}_ratio"] == (folder / "dense.mcz").stat().st_size / stage.bytes
+        assert report[f"{name}_error"] == nn.evaluate(container.load(path), dataset).error == stage.error
+        assert report[f"{name}_excess"] == pytest.approx(stage.error - report["dense_error"], abs=1e-8)
+        assert report["test_seconds"][name] > 0
+    assert report["seconds"] >= sum(stage.seconds for stage in stages)
+
+
+def test_the_files_are_quantized_as_they_are_called(done):
+    folder, *_ = done
+    for name, bits in (("int8", 8), ("int4", 4), ("int4_qat", 4)):
+        model = container.load(folder / f"{name}.mcz")
+        form = model.fc1.weight.form()
+        assert (type(form), form.bits, form.axis) == (Affine, bits, 0)
+        assert nn.describe(model)[-1][1][0] == "Dequantize"
+    codes = [container.load(folder / f"{name}.mcz").fc1.weight.form().codes for name in ("int4", "int4_qat")]
+    assert (codes[0] != codes[1]).any(), "nothing was trained"
+
+
+def test_the_network_still_works(done):
+    *_, report = done
+    assert report["dense_error"] < 0.12 and report["int8_excess"] <= 0.01 and report["int4_qat_excess"] <= 0.03
+
+
+def test_another_file_than_the_network_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(fresh, "in_fresh_process", lambda path, name: "0" * 64)
+    rng = np.random.default_rng(0)
+    dataset = data.load("digits", validation=0.1, rng=rng)
+    with pytest.raises(fresh.FreshProcessError, match=r"int8\.mcz"):
+        integers.quantize_and_compare(models.mlp([64, 5, 10], rng=rng), dataset,
+                                      integers.Plan(1, 0.1, 1, 0.1, 0.0, 64, 0), tmp_path, progress=False, rng=rng)
+
+
+@pytest.mark.parametrize(("plan", "name"), [(integers.LENET_300_100, "lenet-300-100"), (integers.LENET_5, "lenet-5")])
+def test_the_dense_network_is_that_of_deep_compression(plan, name):
+    for what in ("train_epochs", "train_lr", "weight_decay", "batch_size", "jitter"):
+        assert getattr(plan, what) == getattr(PLANS[name], what)
