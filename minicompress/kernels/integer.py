@@ -92,7 +92,7 @@ def fixed_point(multipliers):
 
     multipliers: a list of `fractions.Fraction`, so that nothing depends on how a machine rounds. An M₀ that rounds to
     2³¹ becomes 2³⁰ with one shift less. With the shift n of the paper, M = 2⁻ⁿ·M₀/2³¹, shift is n + 31. Returns two
-    int64 arrays. An M < 2⁻³² is 0 (M₀ = 0): it rounds every int32 to 0. Raises ValueError for M > 2²⁹ and M ≤ 0.
+    int64 arrays. The shift is 62 at most: an M < 2⁻³², which rounds every int32 to 0, has M₀ < 2³⁰. Raises ValueError for M > 2²⁹ and M ≤ 0.
 
     >>> from fractions import Fraction
     >>> m0, shift = fixed_point([Fraction(1, 3), Fraction(2**40 - 1, 2**40)])
@@ -130,8 +130,8 @@ def _shift(m):
 
 
 def _rounded(m, shift):
-    """The integer nearest to m·2^shift, shift ≥ 0, halves up; 0 for m < 2⁻³²."""
-    return (2 * (m.numerator << shift) + m.denominator) // (2 * m.denominator) if m * 2**32 >= 1 else 0
+    """The integer nearest to m·2^shift, shift ≥ 0, halves up."""
+    return (2 * (m.numerator << shift) + m.denominator) // (2 * m.denominator)
 
 
 def rescale(accumulator, m0, shift):

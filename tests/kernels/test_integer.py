@@ -1,5 +1,6 @@
 """Integer kernels beside Python's integers, which never overflow, and the proof of when floats are exact."""
 
+import math
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -15,8 +16,9 @@ from tests.mutants import mutate
 MULTIPLIERS = st.fractions(Fraction(1, 2**40), 2**20).filter(bool)
 ACCUMULATORS = st.integers(-(2**31) + 1, 2**31 - 1)
 LITERAL = SimpleNamespace(
-    fixed_point=lambda ms: tuple(zip(*((m0, n + 31) if n + 31 <= 62 else (0, 62) for m0, n in
-                                       map(literal.fixed_point_multiplier, ms)), strict=True)),
+    fixed_point=lambda ms: tuple(zip(*((m0, n + 31) if n + 31 <= 62 else (math.floor(m * 2**62 + Fraction(1, 2)), 62)
+                                       for m, (m0, n) in zip(ms, map(literal.fixed_point_multiplier, ms), strict=True)),
+                                     strict=True)),
     rescale=lambda acc, m0, shift: [literal.multiply_by(int(m0), int(shift) - 31, int(a)) for a in acc])
 
 
@@ -26,15 +28,15 @@ def law_multipliers_are_as_printed(m, multiplier):
     if n + 31 <= 62:
         assert (int(m0[0]), int(shift[0])) == (expected, n + 31)
     else:
-        assert int(m0[0]) == 0 or int(shift[0]) == 62  # too small to move any int32
+        assert int(shift[0]) == 62 and multiplier < Fraction(1, 2**32)  # too small to move any int32
 
 
 def law_multipliers_are_near(m, multiplier):
     """|M₀·2^-shift - M| is at most half of the last of 31 bits."""
     m0, shift = m.fixed_point([multiplier])
     m0, unit = int(m0[0]), Fraction(1, 2 ** int(shift[0]))
-    assert m0 == 0 or (2**30 <= m0 < 2**31 and abs(m0 * unit - multiplier) <= unit / 2)
-    assert m0 != 0 or multiplier < Fraction(1, 2**32)
+    assert abs(m0 * unit - multiplier) <= unit / 2
+    assert 2**30 <= m0 < 2**31 or multiplier < Fraction(1, 2**32)
 
 
 def law_rescaling_is_exact(m, multiplier, accumulators):
@@ -47,8 +49,7 @@ def law_rescaling_is_near(m, multiplier, accumulators):
     """Within half a unit and what 31 bits of M miss: at most 2^31 · 2^-(31 + n + 1) of an accumulator."""
     m0, shift = m.fixed_point([multiplier])
     for a, found in zip(accumulators, m.rescale(np.array(accumulators, np.int32), m0[0], shift[0]), strict=True):
-        slack = Fraction(abs(a), 2 ** (int(shift[0]) + 1)) if m0[0] else Fraction(1, 2)
-        assert abs(int(found) - a * multiplier) <= Fraction(1, 2) + slack
+        assert abs(int(found) - a * multiplier) <= Fraction(1, 2) + Fraction(abs(a), 2 ** (int(shift[0]) + 1))
 
 
 KNOWN = [Fraction(1, 3), Fraction(2**40 - 1, 2**40), Fraction(1), Fraction(1, 2), Fraction(2**32 - 1, 2**32),
@@ -83,10 +84,12 @@ def test_a_multiplier_that_no_layer_needs_is_refused(multiplier):
 
 
 def test_terms_that_are_added_share_a_shift():
-    m0, shift = integer.shared_fixed_point([Fraction(2, 3), Fraction(1, 1000)])
-    for m, stored in zip((Fraction(2, 3), Fraction(1, 1000)), m0, strict=True):
+    m0, shift = integer.shared_fixed_point([Fraction(2, 3), Fraction(1, 10**12)])
+    for m, stored in zip((Fraction(2, 3), Fraction(1, 10**12)), m0, strict=True):
         assert abs(Fraction(int(stored), 2**shift) - m) <= Fraction(1, 2 ** (shift + 1))
     assert 2**30 <= m0.max() < 2**31
+    m0, shift = integer.shared_fixed_point([Fraction(1, 2**20), Fraction(1, 2**33)])
+    assert (m0.tolist(), shift) == ([2**30, 2**17], 50)
 
 
 # Products
