@@ -8,13 +8,13 @@ from .sheet import ACCENT, INK, SHADE, sheet
 def latent_weights(before, after, *, bins=80):
     """Histograms of a layer's latent weights before and after training, on one scale; returns a `Figure`.
 
-    before, after : arrays of any one shape, within ±1 (BI-4). The title below says how many lie on ±1, where the clip
-    holds them, and how many changed their sign (BI-1): only those changed the network.
+    before, after : arrays of any one shape, within ±1 (BI-4). The lower title says how many lie beyond ±0.95, where
+    only the clip stops them, and how many changed their sign (BI-1): only those changed the network.
 
     Raises ValueError for two shapes.
 
     >>> latent_weights(np.array([-0.5, 0.1, 0.5]), np.array([-1.0, -0.2, 0.5])).axes[1].get_title(loc="left")
-    'after: 33.3 % at ±1, 33.3 % with another sign than before'
+    'after: 33.3 % beyond ±0.95, 33.3 % with another sign than before'
     """
     before, after = np.asarray(before), np.asarray(after)
     if before.shape != after.shape or not before.size:
@@ -25,9 +25,9 @@ def latent_weights(before, after, *, bins=80):
         ax.hist(weights.ravel(), edges, color=color)
         ax.axvline(0, color=INK, linewidth=0.8, linestyle=":")
         ax.set_ylabel("weights")
-    ends, flips = (100 * np.mean(x) for x in (np.abs(after) >= 1, (before >= 0) != (after >= 0)))
+    ends, flips = (100 * np.mean(x) for x in (np.abs(after) > 0.95, (before >= 0) != (after >= 0)))
     axes[0, 0].set_title(f"before: {before.size:,} latent weights", loc="left", fontsize=10)
-    axes[1, 0].set_title(f"after: {ends:.1f} % at ±1, {flips:.1f} % with another sign than before", loc="left",
+    axes[1, 0].set_title(f"after: {ends:.1f} % beyond ±0.95, {flips:.1f} % with another sign than before", loc="left",
                          fontsize=10)
     axes[1, 0].set_xlabel("latent weight; the network computes with its sign")
     return figure

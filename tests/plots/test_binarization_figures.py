@@ -14,8 +14,8 @@ def test_latent_weights_show_both_histograms_and_what_changed():
     for ax, weights in ((top, before), (bottom, after)):
         assert [bar.get_height() for bar in ax.patches] == np.histogram(weights, np.linspace(-1, 1, 21))[0].tolist()
     assert top.get_title(loc="left") == "before: 2,000 latent weights"
-    share = 100 * np.mean(np.abs(before) >= 1 / 3)
-    assert bottom.get_title(loc="left") == f"after: {share:.1f} % at ±1, 25.0 % with another sign than before"
+    share = 100 * np.mean(np.abs(after) > 0.95)
+    assert bottom.get_title(loc="left") == f"after: {share:.1f} % beyond ±0.95, 25.0 % with another sign than before"
 
 
 def test_theory_is_never_in_one_panel_with_a_measurement():
