@@ -1,4 +1,4 @@
-"""The figures of cut channels show their data."""
+"""The figures of cut channels and of sparse rows show their data."""
 
 import numpy as np
 import pytest
@@ -50,3 +50,18 @@ def test_sensitivity_draws_a_curve_for_each_layer():
     for errors in ({}, {"fc1.weight": [0.1]}):
         with pytest.raises(ValueError, match="as many for each layer"):
             plots.sensitivity(errors, [0.0, 0.5])
+
+
+def test_products_are_drawn_over_what_is_kept_with_the_break_even():
+    results = [{"shape": [20, 30], "batch": batch, "sparsity": s, "ours_seconds": 2e-6 * (1 - s) * batch,
+                "peer_seconds": 3e-6, "dense_seconds": 1e-6 * batch} for batch in (1, 4) for s in (0.0, 0.75)]
+    even = [{"shape": [20, 30], "batch": 1, "ours": 0.5, "peer": None},
+            {"shape": [20, 30], "batch": 4, "ours": None, "peer": None}]
+    report = {"benchmark": "csr", "results": results, "break_even": even}
+    one, four = plots.sparse_products(report).axes
+    assert [line.get_label() for line in four.lines] == ["dense, BLAS", "scipy.sparse", "sparse rows, ours"]
+    assert four.lines[2].get_xdata().tolist() == [100, 25] and four.lines[2].get_ydata().tolist() == [8, 2]
+    assert list(one.lines[-1].get_xdata()) == [50, 50] and one.texts[0].get_text() == "50 % zeros"
+    assert (one.get_title(), four.get_title()) == ("20×30, batch 1", "20×30, batch 4") and not four.texts
+    with pytest.raises(ValueError, match="of the benchmark 'train', expected 'csr'"):
+        plots.sparse_products({"benchmark": "train"})
