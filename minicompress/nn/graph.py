@@ -67,7 +67,7 @@ def build(description, depth=0):
         raise ValueError(f"layers are nested deeper than {MAX_DEPTH}")
     name, *arguments = description
     if name not in LAYERS:
-        raise ValueError(f"unknown layer {reprlib.repr(name)}, expected one of {sorted(LAYERS)}")
+        raise ValueError(f"unknown layer {reprlib.repr(name)}, expected one of {', '.join(sorted(LAYERS))}")
     if LAYERS[name] in CONTAINERS:
         children = {}
         for pair in arguments:
