@@ -5,7 +5,8 @@ import pytest
 
 from minicompress import nn
 from minicompress.engine import Tensor
-from minicompress.nn.channels import trace
+from minicompress.nn import graph, layers
+from minicompress.nn.channels import RULES, trace
 
 RNG = np.random.default_rng(0)
 
@@ -76,6 +77,11 @@ def test_tracing_leaves_the_model_as_it_was():
     trace(model, np.ones((3, 1, 2, 2), np.float32))
     assert model.training and model.bn.training and RNG.bit_generator.state == state
     assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
+
+
+def test_every_layer_of_nn_has_a_rule():
+    own = {cls for cls in graph.LAYERS.values() if cls.__module__ == layers.__name__}
+    assert own == RULES.keys()
 
 
 class Doubled(nn.Module):
