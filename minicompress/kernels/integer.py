@@ -92,7 +92,8 @@ def fixed_point(multipliers):
 
     multipliers: a list of `fractions.Fraction`, so that nothing depends on how a machine rounds. An M₀ that rounds to
     2³¹ becomes 2³⁰ with one shift less. With the shift n of the paper, M = 2⁻ⁿ·M₀/2³¹, shift is n + 31. Returns two
-    int64 arrays. The shift is 62 at most: an M < 2⁻³², which rounds every int32 to 0, has M₀ < 2³⁰. Raises ValueError for M > 2²⁹ and M ≤ 0.
+    int64 arrays. The shift is 62 at most: an M < 2⁻³², which rounds every int32 to 0, has M₀ < 2³⁰. Raises ValueError
+    for M > 2²⁹ and M ≤ 0.
 
     >>> from fractions import Fraction
     >>> m0, shift = fixed_point([Fraction(1, 3), Fraction(2**40 - 1, 2**40)])

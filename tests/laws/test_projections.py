@@ -368,7 +368,7 @@ MUTANTS = [
     (pruning, "Sparse(self.mask_, w if isinstance(w, Form) else Dense(w))", "Sparse(self.mask_, Dense(w))"),
     (affine, "where=True if where is None else where, initial", "initial"),
     (affine, "latent.data, scale, zero_point, low, high", "latent.data, scale, zero_point, low, 1"),
-    (affine, "Affine(codes, self.scale_, self.zero_point_, self.bits", "Affine(codes, self.scale_, self.zero_point_, 3"),
+    (affine, "self.scale_, self.zero_point_, self.bits", "self.scale_, self.zero_point_, 3"),
     (affine, "form.scale, form.zero_point\n", "form.scale * 2, form.zero_point\n"),
     (affine, "form.scale, form.zero_point\n", "form.scale, 0 * form.zero_point\n"),
     (binary, "return surrogate.sign(latent)\n", "return surrogate.sign(latent) * 0.5\n"),
