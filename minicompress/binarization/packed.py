@@ -13,7 +13,6 @@ from minicompress import nn
 from minicompress.engine import Codes, Tensor, no_grad
 from minicompress.forms import Sign
 from minicompress.kernels import xnor
-from minicompress.nn.layers import _integers
 
 from .rewrite import SignActivation, split
 
@@ -23,9 +22,9 @@ NEVER, ALWAYS = np.iinfo(np.int32).max, np.iinfo(np.int32).min  # thresholds tha
 class _Binary(nn.Module):
     """A weight of signs, stored as bits, and packed into words of 64 at its first use."""
 
-    def __init__(self, *shape):
+    def __init__(self, like):
         super().__init__()
-        self.weight = nn.Parameter.blank(shape)
+        self.weight = like.weight  # blank, and its sizes are checked
         self._words = None, None  # of which latent array, and what they are
 
     def words(self):
@@ -50,8 +49,7 @@ class BinaryLinear(_Binary):
     """
 
     def __init__(self, in_features, out_features):
-        in_features, out_features = _integers(in_features=in_features, out_features=out_features)
-        super().__init__(out_features, in_features)
+        super().__init__(nn.Linear(in_features, out_features, bias=False, rng=None))
 
     def config(self):
         """[in_features, out_features]"""
@@ -81,9 +79,9 @@ class BinaryConv2d(_Binary):
     """
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0):
-        sizes = _integers(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride)
-        super().__init__(sizes[1], sizes[0], sizes[2], sizes[2])
-        self.stride, (self.padding,) = sizes[3], _integers(least=0, padding=padding)
+        like = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=False, rng=None)
+        super().__init__(like)
+        self.stride, self.padding = like.stride, like.padding
 
     def config(self):
         """[in_channels, out_channels, kernel_size, stride, padding]"""
@@ -119,9 +117,9 @@ class Threshold(nn.Module):
 
     def __init__(self, num_features):
         super().__init__()
-        num_features, = _integers(num_features=num_features)
-        self.direction = nn.Parameter.blank((num_features,))
-        self.threshold = np.broadcast_to(np.int32(0), (num_features,))
+        checked = nn.BatchNorm1d(num_features, blank=True)
+        self.direction = nn.Parameter.blank(checked.weight.shape)
+        self.threshold = np.broadcast_to(np.int32(0), self.direction.shape)
 
     def config(self):
         """[num_features]"""
@@ -236,7 +234,7 @@ def fold(norm, n):
     array([3], dtype=int32)
     """
     norm = copy.deepcopy(norm).eval()
-    shape = (1, -1) + (1,) * (norm._ndim - 2)
+    shape = (1, -1, 1, 1) if isinstance(norm, nn.BatchNorm2d) else (1, -1)
 
     def plus(x):  # the sign, as the float network computes it, of one integer a channel
         with no_grad():
