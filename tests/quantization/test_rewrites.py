@@ -17,11 +17,14 @@ from minicompress.quantization import (
     WeightClustering,
     calibrate,
     convert,
+    fake,
     layers,
     prepare,
     prepare_qat,
+    rewrites,
 )
 from minicompress.recipes import fresh
+from tests.mutants import mutate
 
 from .networks import generated, images, residual
 
@@ -37,7 +40,7 @@ def lowered(model, x, **options):
     return prepared, convert(prepared)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([8, 4, 2]), st.sampled_from([8, 5]), st.booleans())
 def test_the_prepared_and_the_converted_network_are_equal(seed, weights, activations, per_channel):
     """(QU-9) Not close: equal, on images unlike those of calibration, too."""
@@ -262,6 +265,72 @@ def test_an_observer_that_fails_leaves_the_model_as_it_was():
     with pytest.raises(ValueError, match="expected finite"):
         calibrate(prepared, np.full((2, 2, 8, 8), np.nan, np.float32))
     same_bits(nn.predict(prepared, images()), before)
+
+
+# The tests above have teeth
+
+
+def law_lowering(m, seed):
+    """Equal after conversion, and near the float network: nothing that it does may be left out."""
+    model, x = (generated(seed) if seed else residual()), images(1)
+    prepared = m.calibrate(m.prepare(model), x)
+    converted, real = m.convert(prepared), nn.predict(model, x)
+    same_bits(nn.predict(prepared, x), nn.predict(converted, x))
+    assert np.abs(nn.predict(converted, x) - real).max() < 0.1 * np.abs(real).max()
+
+
+def law_gradient(m, seed):
+    """Where little is rounded, the gradient by the input is nearly that of the float network."""
+    model, grads = nn.fold_batch_norm(residual()), []
+    for net in (model, m.prepare_qat(model, 3 * images(1), observer=MinMax)):
+        x = Tensor(images(1), requires_grad=True)
+        net.eval()(x).backward(np.random.default_rng(0).standard_normal((32, 5)).astype(np.float32))
+        grads.append(x.grad)
+    assert grads[1].any()
+    assert np.corrcoef(grads[0].ravel(), grads[1].ravel())[0, 1] > 0.8
+
+
+def with_bug(module, old, new):
+    """The rewrites, with a bug in them or in the modules that they put in."""
+    mutant = mutate(module, old, new)
+    if module is fake:
+        broken = {name: value for name, value in vars(mutant).items() if name.startswith("Fake")}
+        mutant = mutate(rewrites, "LOGIT_BITS = 16", "LOGIT_BITS = 16")
+        vars(mutant).update(broken)
+        mutant.UNMOVED[nn.ReLU] = lambda layer, grid: mutant.FakeReLU(grid)
+    return mutant
+
+
+def test_the_rewrites_lower_and_pass_gradients():
+    for seed in range(8):
+        law_lowering(rewrites, seed)
+    law_gradient(rewrites, 0)
+
+
+@pytest.mark.parametrize(("module", "old", "new"), [
+    (rewrites, "    model = fold_batch_norm(model)\n", "    model = copy.deepcopy(model)\n"),
+    (rewrites, "[False, *takes_relu]", "[False, *takes_relu[1:], False]"),
+    (rewrites, "grid.__self__.bits = LOGIT_BITS", "grid.__self__.bits = 3"),
+    (rewrites, "_quantize(module.weight, f\"{name}.weight\", weights, per_channel)",
+     "_quantize(module.weight, name, 2, per_channel)"),
+    (fake, "self.layer.weight.form()\n", "self.layer.weight.form(); form = type(form)(form.codes, 2 * form.scale, "
+     "form.zero_point, form.bits, form.axis)\n"),
+    (fake, "layer.bias.effective().numpy()\n", "0 * layer.bias.effective().numpy()\n"),
+    (fake, "        layer.bias = bias\n", "        pass\n"),
+    (fake, "return layer.run(self.reads().quantize(x)", "return layer.run(self.grid().quantize(x)"),
+    (fake, "self.first().quantize(x[:, :half]), self.second()", "self.second().quantize(x[:, :half]), self.first()"),
+    (fake, "y = x[:, :half] + x[:, half:]", "y = x[:, :half] + x[:, :half]"),
+    (fake, "return QuantizedReLU(self.reads().zero_point)", "return QuantizedReLU(0)"),
+    (fake, "return _on(self.grid(), y, self.codes(x.data))", "return _on(self.grid(), y.detach(), self.codes(x.data))"),
+    (fake, "return _on(self.grid(), y, self.codes(x.data))", "return y"),
+    (fake, "grid.low - grid.scale / 2, grid.high", "grid.high - grid.scale / 2, grid.high"),
+])
+def test_a_planted_bug_is_caught(module, old, new):
+    mutant = with_bug(module, old, new)
+    with pytest.raises((AssertionError, ValueError, TypeError, AttributeError, RuntimeError)):
+        for seed in range(8):
+            law_lowering(mutant, seed)
+        law_gradient(mutant, 0)
 
 
 # Files
