@@ -39,7 +39,7 @@ class Plan:
 SIZES = (784, 1024, 1024, 1024, 10)
 BINARY_CONNECT = Plan(epochs=15)
 BNN_MLP = Plan(epochs=20, activations=True)
-BNN_LENET_5 = Plan(epochs=20, activations=True, real=("conv1",))
+BNN_LENET_5 = Plan(epochs=12, activations=True, real=("conv1",))
 QUANTITIES = ("error", "dense_bytes", "compressed_bytes", "ratio", "binary_ratio", "binary_ratio_with_norms", "seconds")
 
 
