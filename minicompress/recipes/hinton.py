@@ -38,13 +38,13 @@ class Plan:
     student_epochs: int = 40
     pair_epochs: int = 40
     teacher_lr: float = 0.1
-    student_lr: float = 0.02
-    dropout: float = 0.2
+    student_lr: float = 0.1
+    dropout: float = 0.35
     max_norm: float = 3.0
-    jitter: int = 2
+    jitter: int = 1
     temperature: float = 20.0
-    alpha: float = 0.0
-    beta: float = 1.0
+    alpha: float = 0.1
+    beta: float = 0.3  # with 1 the first steps, towards logits of 20 and more, are so large that units die
     batch_size: int = 128
 
 
@@ -186,7 +186,8 @@ def best_shift(logits, labels, classes):
     return float(edges[widest] + widths[widest] / 2)
 
 
-DIGITS = Plan(teacher=(300, 300), teacher_epochs=60, student_epochs=60, student_lr=0.02, jitter=1, batch_size=32)
+DIGITS = Plan(teacher=(300, 300), teacher_epochs=60, student_epochs=60, student_lr=0.02, dropout=0.2, alpha=0.0,
+              beta=1.0, batch_size=32)
 
 
 def error_against_temperature(temperatures, *, widths=(300, 30), seeds=(0, 1, 2), dataset="digits", plan=DIGITS,
