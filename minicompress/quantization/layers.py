@@ -203,7 +203,8 @@ class _Weighted(Module):
         dtype = integer.exact_dtype(integer.accumulator_bound(weight, self.reads.reach, bias))
         m0, shift = _multipliers(self.reads.scale, tuple(scale.reshape(-1).tolist()), self.grid.scale)
         trailing = (1,) * (weight.ndim - 2)
-        return weight.astype(dtype), *(array.reshape(-1, *trailing) for array in (bias, m0, shift))
+        order = "F" if weight.ndim == 2 else "C"  # as engine.linear wants it
+        return weight.astype(dtype, order=order), *(array.reshape(-1, *trailing) for array in (bias, m0, shift))
 
     def run(self, codes, weight, bias, m0, shift):
         """The layer's codes for input codes, given what `lower` made of the weights."""

@@ -125,20 +125,19 @@ def _rewritten(layer, grid, bits, path, rectified=False):
     kind = type(layer)
     if kind is Sequential:
         return _sequential(layer, grid, bits, path)
+    if kind in UNMOVED:
+        return UNMOVED[kind](layer, grid), grid
     if kind in (Linear, Conv2d):
         fake = FakeQuantized(layer, grid, rectified=rectified, bits=bits)
-    elif kind in UNMOVED:
-        return UNMOVED[kind](layer, grid), grid
-    elif kind is Add and len(layer) == 2:
+        return fake, fake.grid
+    if kind is Add and len(layer) == 2:
         branches = {name: _rewritten(child, grid, bits, f"{path}.{name}") for name, child in layer.children()}
         fake = FakeAdd(*(own for _, own in branches.values()), rectified=rectified, bits=bits)
-        branches = Concatenate({name: branch for name, (branch, _) in branches.items()})
-        return Sequential({"branches": branches, "sum": fake}), fake.grid
-    else:
-        unknown = f"it has {len(layer)} branches, not 2" if kind is Add else "no integer arithmetic is known for it"
-        reason = next((why for cls, why in REASONS.items() if isinstance(layer, cls)), unknown)
-        raise TypeError(f"{path}, a {kind.__name__}, can't be quantized: {reason}")
-    return fake, fake.grid
+        together = Concatenate({name: branch for name, (branch, _) in branches.items()})
+        return Sequential({"branches": together, "sum": fake}), fake.grid
+    unknown = f"it has {len(layer)} branches, not 2" if kind is Add else "no integer arithmetic is known for it"
+    reason = next((why for cls, why in REASONS.items() if isinstance(layer, cls)), unknown)
+    raise TypeError(f"{path}, a {kind.__name__}, can't be quantized: {reason}")
 
 
 def calibrate(model, data, *, observer=MinMax, batch_size=256):
