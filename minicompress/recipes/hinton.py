@@ -40,7 +40,7 @@ class Plan:
     teacher_lr: float = 0.1
     student_lr: float = 0.1
     dropout: float = 0.35
-    max_norm: float = 3.0
+    max_norm: float = 2.0
     jitter: int = 1
     temperature: float = 20.0
     alpha: float = 0.1
