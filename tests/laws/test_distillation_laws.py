@@ -332,8 +332,10 @@ MUTANTS = [
     ("alpha * functional.cross_entropy(student_logits, target) if alpha else 0.0",
      "functional.cross_entropy(student_logits, target) if alpha else 0.0"),
     ("beta = 1 - alpha if beta is None else beta", "beta = 1 if beta is None else beta"),
-    ("soft_target_loss(student_logits, teacher_logits, target, temperature=temperature, alpha=1.0, beta=weight,",
-     "soft_target_loss(teacher_logits, student_logits, target, temperature=temperature, alpha=1.0, beta=weight,"),
+    ("return soft_target_loss(student_logits, teacher_logits, target, temperature=temperature, alpha=1.0, beta=weight,",
+     "return functional.cross_entropy(student_logits, target) - weight * (softened(student_logits, temperature) * "
+     "log_softened(Tensor(teacher_logits), temperature)).sum() / len(student_logits)\n    soft_target_loss(None, None, "
+     "0, temperature=0, alpha=0,"),  # the student as the target of the λ form
     ('scale="1")', 'scale="T^2")'),
     ("v.dtype.type(w) * v", "v"),
     ("if weights is None else np.asarray", "if True else np.asarray"),
