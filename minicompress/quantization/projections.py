@@ -8,7 +8,7 @@ from minicompress.nn import Projection
 
 from .affine import _codes, choose_params, code_range, dequantize
 
-NARROW = 2.0**-10
+NARROW = 2.0**-8
 
 
 class AffineQuantization(Projection):
@@ -16,7 +16,7 @@ class AffineQuantization(Projection):
 
     `fit` chooses s and z from the range of the weights, of those at ``where`` only if given; afterwards they rest, and
     the latent weights move between the codes (QU-8). One scale for each output channel (QU-3), or one for the layer; a
-    channel's range is at least 2⁻¹⁰ of the layer's widest, so that the biases of a channel without weights, integers on
+    channel's range is at least 2⁻⁸ of the layer's widest, so that the biases of a channel without weights, integers on
     a grid as fine as its weights', fit 32 bits. Source: Jacob et al. 2018.
 
     Args:
