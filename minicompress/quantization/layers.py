@@ -37,14 +37,16 @@ def integers(form):
 def integer_bias(bias, in_scale, weight_scale):
     """round(b / (S₁·S₂)) as int32 (out,), halves to even: biases on the grid of the accumulator (Jacob 2018, eq. 11).
 
-    Raises ValueError for a bias that does not fit.
+    Raises ValueError for a bias that does not fit, FloatingPointError for one that is not finite.
 
     >>> integer_bias(np.array([1.0, -0.3]), 0.5, np.float32(0.25))
     array([ 8, -2], dtype=int32)
     """
+    if not np.isfinite(bias).all():
+        raise FloatingPointError(f"the bias of channel {np.flatnonzero(~np.isfinite(bias))[0]} is not finite")
     codes = np.rint(np.asarray(bias, np.float64) / (in_scale * np.asarray(weight_scale, np.float64)))
     if not (np.abs(codes) <= integer.INT32).all():
-        worst = int(np.argmax(np.where(np.isnan(codes), np.inf, np.abs(codes))))
+        worst = int(np.argmax(np.abs(codes)))
         raise ValueError(f"the bias of channel {worst} is {bias[worst]}, or {codes[worst]:.3g} on the grid of its "
                          "products: expected at most 2^31 - 1, as its weights are too small beside it")
     return codes.astype(np.int32)
