@@ -1,6 +1,28 @@
-"""Distillation, to the letter, on lists of plain numbers: z a student's logits of one example, v a teacher's."""
+"""Distillation, to the letter, on lists of plain numbers: z a student's logits of one example, v a teacher's.
+
+The formulas overflow as floats where logits are large. As `decimal.Decimal` numbers they don't, and give many digits.
+"""
 
 import math
+from decimal import Decimal
+
+
+def exp(x):
+    """e^x as what x is, a float or a Decimal.
+
+    >>> exp(0.0), exp(Decimal(0))
+    (1.0, Decimal('1'))
+    """
+    return x.exp() if isinstance(x, Decimal) else math.exp(x)
+
+
+def log(x):
+    """The natural logarithm as what x is, a float or a Decimal.
+
+    >>> log(1.0), log(Decimal(1))
+    (0.0, Decimal('0'))
+    """
+    return x.ln() if isinstance(x, Decimal) else math.log(x)
 
 
 def softened(z, temperature):
@@ -9,10 +31,10 @@ def softened(z, temperature):
     >>> softened([0.0, 0.0], 3.0)
     [0.5, 0.5]
     """
-    total = 0.0
+    total = 0
     for z_j in z:
-        total += math.exp(z_j / temperature)
-    return [math.exp(z_i / temperature) / total for z_i in z]
+        total += exp(z_j / temperature)
+    return [exp(z_i / temperature) / total for z_i in z]
 
 
 def entropy(p):
@@ -30,9 +52,9 @@ def cross_entropy(p, q):
     >>> cross_entropy([1.0, 0.0], [0.5, 0.5]) == math.log(2)
     True
     """
-    total = 0.0
+    total = 0
     for p_i, q_i in zip(p, q, strict=True):
-        total -= p_i * math.log(q_i)
+        total -= p_i * log(q_i)
     return total
 
 
@@ -51,9 +73,9 @@ def soft_target_loss(z, v, y, temperature, alpha, beta, c):
     >>> round(soft_target_loss([[0.0, 0.0]], [[5.0, 1.0]], [[1.0, 0.0]], 4.0, 0.5, 0.5, 1.0), 6)  # log 2
     0.693147
     """
-    total = 0.0
+    total = 0
     for z_n, v_n, y_n in zip(z, v, y, strict=True):
-        total += alpha * cross_entropy(y_n, softened(z_n, 1.0))
+        total += alpha * cross_entropy(y_n, softened(z_n, 1))
         total += beta * c * cross_entropy(softened(v_n, temperature), softened(z_n, temperature))
     return total / len(z)
 
@@ -64,7 +86,7 @@ def soft_target_gradient(z, v, y, temperature, alpha, beta, c):
     >>> soft_target_gradient([0.0, 0.0], [0.0, 0.0], [1.0, 0.0], 4.0, 1.0, 1.0, 1.0)
     [-0.5, 0.5]
     """
-    hard, soft, wanted = softened(z, 1.0), softened(z, temperature), softened(v, temperature)
+    hard, soft, wanted = softened(z, 1), softened(z, temperature), softened(v, temperature)
     return [alpha * (hard[i] - y[i]) + beta * c / temperature * (soft[i] - wanted[i]) for i in range(len(z))]
 
 
@@ -74,9 +96,9 @@ def lambda_loss(z, v, y, temperature, weight):
     >>> round(lambda_loss([[0.0, 0.0]], [[5.0, 1.0]], [[1.0, 0.0]], 4.0, 0.5), 6)  # 1.5 · log 2
     1.039721
     """
-    total = 0.0
+    total = 0
     for z_n, v_n, y_n in zip(z, v, y, strict=True):
-        total += cross_entropy(y_n, softened(z_n, 1.0))
+        total += cross_entropy(y_n, softened(z_n, 1))
         total += weight * cross_entropy(softened(v_n, temperature), softened(z_n, temperature))
     return total / len(z)
 
@@ -98,7 +120,7 @@ def mean_of_probabilities(teachers, weights, temperature):
     >>> mean_of_probabilities([[1.0, 1.0], [2.0, 2.0]], [0.25, 0.75], 3.0)
     [0.5, 0.5]
     """
-    p = [0.0] * len(teachers[0])
+    p = [0] * len(teachers[0])
     for v, w in zip(teachers, weights, strict=True):
         for i, p_i in enumerate(softened(v, temperature)):
             p[i] += w * p_i
@@ -111,7 +133,7 @@ def mean_of_logits(teachers, weights, temperature):
     >>> mean_of_logits([[0.0, 2.0], [2.0, 0.0]], [0.5, 0.5], 3.0)
     [0.5, 0.5]
     """
-    mean = [0.0] * len(teachers[0])
+    mean = [0] * len(teachers[0])
     for v, w in zip(teachers, weights, strict=True):
         for i, v_i in enumerate(v):
             mean[i] += w * v_i
@@ -124,7 +146,7 @@ def logit_regression(z, v):
     >>> logit_regression([[1.0, 2.0]], [[1.0, 4.0]])
     2.0
     """
-    total = 0.0
+    total = 0
     for z_n, v_n in zip(z, v, strict=True):
         for z_i, v_i in zip(z_n, v_n, strict=True):
             total += (z_i - v_i) ** 2 / 2

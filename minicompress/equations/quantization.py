@@ -92,6 +92,23 @@ def least_interval_error(weights, k):
     return min(errors)
 
 
+def best_clusters(weights, k):
+    """(QU-11) (centroids, codes) of a clustering of least error: means of intervals of the sorted weights, all tried.
+
+    >>> best_clusters([0, 10, 1], 2)
+    ([0.5, 10.0], [0, 1, 0])
+    """
+    distinct = sorted(set(weights))
+    best = None
+    for cuts in itertools.combinations(distinct[1:], min(k, len(distinct)) - 1):
+        codes = [sum(w >= cut for cut in cuts) for w in weights]
+        error = partition_error(weights, codes)
+        if best is None or error < best[0]:
+            best = error, codes
+    members = [[w for w, code in zip(weights, best[1], strict=True) if code == c] for c in range(max(best[1]) + 1)]
+    return [sum(cluster) / len(cluster) for cluster in members], best[1]
+
+
 def layered_error(weights, k):
     """(QU-11) The same by dynamic programming: D_m(j) = min_i D_{m-1}(i) + error of weights i … j-1. Wang & Song 2011.
 

@@ -1,0 +1,196 @@
+"""Checks a learner's own function against an equation of the ledger, and answers in the learner's terms."""
+
+import html
+import sys
+import time
+import warnings
+
+import numpy as np
+
+from .ledger import equation
+from .subject import SINGLE, Misfit
+from .suite import run
+from .watch import TimeLimit, limited
+from .wording import in_words, told_apart
+
+HEADLINES = {
+    "passed": "passed",
+    "wrong": "not yet: the property “{property}” does not hold",
+    "constant": "not yet: it gives the same number, whatever the input is",
+    "nothing": "not yet: {message}",
+    "exception": "not yet: {message}",
+    "shape": "not yet: {message}",
+    "type": "not yet: {message}",
+    "in place": "not yet: {message}",
+    "endless": "not yet: {message}",
+}
+
+
+class Check:
+    """What `check` found: true if the function passed. ``report`` is ready for JSON; printing it says what to look at.
+
+    The report's keys: id, title, passed, verdict (passed, wrong, constant, nothing, exception, shape, type, in place or
+    endless), message, inputs_tried, seed; properties, {name: holds, or None where not reached}; and of what failed
+    property, inputs {name: text}, found, expected and trap (the sentence of the known mistake that answers the same).
+    """
+
+    def __init__(self, report):
+        self.report = report
+
+    def __bool__(self):
+        return self.report["passed"]
+
+    def _lines(self):
+        r = self.report
+        yield f"{r['id']} {r['title']}: " + HEADLINES[r["verdict"]].format(**r)
+        if r["passed"]:
+            yield f"{r['inputs_tried']} inputs tried, {len(r['properties'])} properties hold on each."
+            if r["note"]:
+                yield r["note"]
+            return
+        if r["inputs"]:
+            yield f"The smallest input that shows it, of {r['inputs_tried']} tried:"
+            yield from (f"    {name} = {value}" for name, value in r["inputs"].items())
+        if r["found"] is not None:
+            yield f"your function gives  {r['found']}"
+        if r["expected"] is not None:
+            yield f"the formula gives    {r['expected']}"
+        if r["verdict"] == "wrong":
+            yield f"What is wrong: {r['message']}."
+        if r["trap"]:
+            yield f"A known mistake answers the same: {r['trap']}"
+        if any(held is not None for held in r["properties"].values()):
+            yield "properties: " + ", ".join(f"{name} ({'holds' if held else 'fails'})"
+                                             for name, held in r["properties"].items() if held is not None)
+
+    def __str__(self):
+        return "\n".join(self._lines())
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        colour = "#2e7d32" if self else "#c62828"
+        first, *rest = map(html.escape, self._lines())
+        return (f'<div style="border-left: 4px solid {colour}; padding: 0 1em"><p><b>{first}</b></p>'
+                f'<pre style="white-space: pre-wrap">{chr(10).join(rest)}</pre></div>')
+
+
+def check(id, function, *, examples=60, seed=0, seconds=5.0):
+    """Run an equation's properties against a function of your own; returns a `Check`, true if it passed.
+
+    Args:
+        id: of the equation, such as "KD-1"; ``minicompress equations`` lists them, with what to write for each.
+        function: takes and returns what `equation(id).signature` says. It gets NumPy arrays and plain numbers, or,
+            where that fails, lists or PyTorch tensors; it may return any of them.
+        examples: inputs to try. The same seed gives the same ones, so two people see the same counterexample.
+        seconds: the most that one call may take, so that an endless loop comes to an end.
+
+    Raises ValueError for an unknown ID and TypeError for a function that can't be called.
+
+    >>> check("PR-1", lambda x: sum(v == 0 for v in x) / len(x))
+    PR-1 sparsity: passed
+    60 inputs tried, 4 properties hold on each.
+    >>> print(str(check("PR-1", lambda x: 100.0 * (x == 0).mean())).splitlines()[0])
+    PR-1 sparsity: not yet: the property “is a fraction from 0 to 1” does not hold
+    """
+    entry = equation(id)
+    if not callable(function):
+        raise TypeError(f"function is a {type(function).__name__}, expected something to call")
+    inputs, limit, shown = entry.examples(examples, seed), _Limit(seconds, 6 * seconds), None
+    for offered, offer in _offers():
+        for eps in (None, SINGLE):
+            # What fails is asked again in other ways, but only until it fails there too.
+            findings = run(entry, entry.subject(function, eps=eps, offer=offer, run=limit), inputs,
+                           until_failure=shown is not None and shown.answers != [])
+            if findings.passed:
+                notes = [f"It wants {offered}, so it was given them." if offered != "arrays" else "",
+                         "Right to single precision." if eps else ""]
+                return Check(_report(entry, findings, seed) | {"note": " ".join(filter(None, notes))})
+            if shown is None or (not shown.answers and findings.answers):  # the first that gives answers at all
+                shown = findings
+            if findings.failures[-1].kind in ("endless", "nothing"):
+                return Check(_report(entry, findings, seed))
+    return Check(_report(entry, shown, seed))
+
+
+class _Limit:
+    """Runs calls, each under a time limit, and all together under a larger one."""
+
+    def __init__(self, each, together):
+        self.each, self.left = each, together
+
+    def __call__(self, call):
+        begin = time.monotonic()
+        try:
+            return limited(call, min(self.each, max(self.left, 0.01)))
+        except TimeLimit as limit:
+            words = f"{limit}: a loop that never ends, or far too slow"
+            raise Misfit("endless", words if limit.stopped else
+                         words + "; it could not even be stopped, so restart Python") from limit
+        finally:
+            self.left -= time.monotonic() - begin
+
+
+def _offers():
+    """What a function may be given in place of arrays: as they are, as lists, as tensors if PyTorch is in use."""
+    yield "arrays", lambda value: value
+    yield "lists", lambda value: value.tolist() if isinstance(value, np.ndarray) else value
+    if (torch := sys.modules.get("torch")) is not None:
+        yield "tensors", lambda value: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+
+
+def _report(entry, findings, seed):
+    failure = findings.headline(entry.properties)
+    failed = findings.failed
+    report = {"id": entry.id, "title": entry.title, "passed": failure is None, "verdict": "passed", "message": "",
+              "inputs_tried": findings.tried, "seed": seed,
+              "properties": {name: name not in failed if findings.calls[name] else None for name in entry.properties},
+              "property": None, "inputs": {}, "found": None, "expected": None, "trap": None, "note": ""}
+    if failure is None:
+        return report
+    constant = failure.kind in ("wrong", "shape") and _is_constant(findings.answers)
+    found = next((answer for inputs, answer, _ in findings.answers if inputs is failure.inputs), None)
+    expected = entry.subject(entry.reference)(*failure.inputs)
+    words = told_apart(found, expected)
+    return report | {
+        "verdict": "constant" if constant else failure.kind, "message": failure.message, "property": failure.property,
+        "inputs": {name: in_words(value) for name, value in zip(entry.arguments, failure.inputs, strict=True)},
+        "found": None if found is None else words[0], "expected": words[1],
+        "trap": None if constant else _matching_trap(entry, findings.answers)}
+
+
+def _is_constant(answers):
+    """Whether every number of every answer is one and the same, and the formula's are not."""
+    found, expected = (np.concatenate([np.ravel(part).astype("U32") for answer in answers for part in _parts(answer[i])]
+                                      or [np.array([], "U32")]) for i in (1, 2))
+    return len(answers) >= 3 and len(set(found.tolist())) == 1 and len(set(expected.tolist())) > 1
+
+
+def _matching_trap(entry, answers):
+    """The sentence of the trap that gives these very answers, and not the formula's; None if there is no such trap."""
+    for trap in entry.traps:
+        subject, told = entry.subject(trap.function), False
+        for inputs, found, expected in answers:
+            try:
+                with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+                    wrong = subject(*inputs)
+            except Misfit:
+                continue
+            if not _alike(found, wrong):
+                break
+            told = told or not _alike(expected, wrong)
+        else:
+            if told:
+                return trap.says
+    return None
+
+
+def _alike(a, b):
+    a, b = _parts(a), _parts(b)
+    return len(a) == len(b) and all(
+        np.array_equal(x, y) if "U" in x.dtype.kind + y.dtype.kind else
+        x.shape == y.shape and np.allclose(x, y, 1e-5, 1e-6, equal_nan=True) for x, y in zip(a, b, strict=True))
+
+
+def _parts(answer):
+    return answer if isinstance(answer, tuple) else (answer,)

@@ -1,0 +1,399 @@
+"""Entries of binary networks: signs and their surrogates, scales, XNOR products, thresholds (BI-1 to 5, 7 to 10)."""
+
+import numpy as np
+
+from .. import binarization as literal
+from ..ledger import Equation, Trap, resolve
+from ..suite import agrees, close, hold
+from .draw import eighths, listed, one_of, tensor
+
+BNN, CONNECT, XNOR = "Courbariaux et al. 2016, ", "Courbariaux et al. 2015, ", "Rastegari et al. 2016, "
+
+
+def numbers(rng, size):
+    """Eighths from −2 to 2, zeros of both signs among them."""
+    return eighths(rng, size, 2) * one_of(rng, 1, -1)
+
+
+def each(reference):
+    """A literal function of single numbers, over arrays."""
+    return listed(lambda first, *rest: [reference(x, *rest) for x in first])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# BI-1 to BI-4
+
+
+def _plus_or_minus_one(f, *inputs):
+    found = f(*inputs)
+    hold(np.isin(found, (-1, 1)), f"signs are +1 or −1, never anything else: {found.tolist()}")
+
+
+def _zeros_are_plus(f, x):
+    hold(f(np.array([0.0, -0.0])) == 1, "0 and −0.0 have the sign +1")
+
+
+def _odd_but_for_zero(f, x):
+    x = x[x != 0]
+    if x.size:
+        hold(f(-x) == -f(x), "the sign of −x is the opposite of that of x, unless x is 0")
+
+
+SIGN = Equation(
+    id="BI-1", title="binarization", source=BNN + "eq. 1",
+    latex=r"x^b = +1 \text{ if } x \ge 0,\; -1 \text{ otherwise}", formula="+1 if x ≥ 0, else −1 (so −0.0 gives +1)",
+    arguments={"x": "(n,)"}, results={"x_b": "signs, (n,)"},
+    implementation="minicompress.engine.surrogate.sign", adapt=lambda sign: lambda x: sign(tensor(x)).numpy(),
+    reference=each(literal.sign), inputs=lambda rng, size: (numbers(rng, size),),
+    cases=((np.array([0.0]),), (np.array([-0.0, -0.5]),)),
+    properties={"is +1 or −1": _plus_or_minus_one, "0 gives +1": _zeros_are_plus, "−x gives the opposite":
+                _odd_but_for_zero, "is what the formula gives": agrees(each(literal.sign), 0)},
+    traps=(Trap("np.sign", "np.sign(0) is 0: a binary number is never 0.", lambda x: np.sign(x)),
+           Trap("above 0", "0 gets −1: it counts as positive.", lambda x: np.where(x > 0, 1.0, -1.0)),
+           Trap("bits", "these are bits, 1 and 0: asked for are +1 and −1.", lambda x: (x >= 0).astype(float)),
+           Trap("sign bit", "this reads the sign bit: −0.0 is ≥ 0 all the same.", lambda x: np.copysign(1.0, x)),
+           Trap("turned", "the signs are turned round.", lambda x: np.where(x >= 0, -1.0, 1.0)),
+           Trap("always +1", "this is +1 everywhere.", lambda x: np.ones_like(x))))
+
+
+def _share(f, x, rng):
+    """Within 5 deviations: the draws are seeded, so this holds or not once for all."""
+    n, draws = 1000, f(np.repeat(x, 1000), rng).reshape(x.size, -1)
+    p = np.clip((x + 1) / 2, 0, 1)
+    found = (draws > 0).mean(axis=1)
+    hold(np.abs(found - p) <= 5 * np.sqrt(p * (1 - p) / n), f"of {n} draws a share {found.tolist()} is +1, expected "
+                                                             f"about {p.tolist()}")
+
+
+def _drawn(probability):
+    return lambda x, rng: np.where(rng.random(x.shape) < probability(x), 1.0, -1.0)
+
+
+def _stochastic(projection):
+    def function(x, rng):
+        return projection(rng=rng)(tensor(x, requires_grad=True)).numpy()
+    return function
+
+
+STOCHASTIC = Equation(
+    id="BI-2", title="stochastic binarization", source=CONNECT + "eq. 2 and 3",
+    latex=r"P(x^b = +1) = \mathrm{clip}\left(\tfrac{x + 1}{2}, 0, 1\right)",
+    formula="P(+1) = clip((x + 1)/2, 0, 1), else −1",
+    arguments={"x": "(n,)", "rng": "a NumPy Generator, whose random() gives numbers in [0, 1)"},
+    results={"x_b": "drawn signs, (n,)"}, implementation="minicompress.binarization.StochasticBinaryConnect",
+    adapt=_stochastic, reference=lambda x, rng: [1 if rng.random() < literal.probability_of_plus(v) else -1 for v in x],
+    inputs=lambda rng, size: (numbers(rng, size), np.random.default_rng(int(rng.integers(2**31)))),
+    properties={"is +1 or −1": _plus_or_minus_one, "+1 has its probability": _share},
+    traps=(Trap("not clipped below 0", "this draws +1 with probability (x + 1)/2 of |x|.",
+                _drawn(lambda x: (np.abs(x) + 1) / 2)),
+           Trap("a coin", "this is a fair coin: the probability depends on x.", _drawn(lambda x: 0.5)),
+           Trap("sigmoid", "this is the soft sigmoid: the hard one, (x + 1)/2 clipped, is asked for.",
+                _drawn(lambda x: 1 / (1 + np.exp(-x)))),
+           Trap("deterministic", "this is the plain sign: it draws nothing.",
+                lambda x, rng: np.where(x >= 0, 1.0, -1.0)),
+           Trap("probabilities", "these are the probabilities: draw with them.",
+                lambda x, rng: np.clip((x + 1) / 2, 0, 1))))
+
+
+def _zero_outside(f, r, g):
+    hold(f(r, g)[np.abs(r) > 1] == 0, "where |r| > 1 nothing passes")
+
+
+def _whole_inside(f, r, g):
+    inside = np.abs(r) <= 1
+    hold(f(r, g)[inside] == g[inside], "where |r| ≤ 1 the gradient passes unchanged, at ±1 too")
+
+
+def _passed(r, g):
+    return [literal.straight_through(a, b) for a, b in zip(r, g, strict=True)]
+
+
+def _through(sign):
+    def function(r, g):
+        x = tensor(r, requires_grad=True)
+        sign(x).backward(g)
+        return x.grad
+    return function
+
+
+SURROGATE = Equation(
+    id="BI-3", title="straight-through gradient of the sign", source=BNN + "eq. 4",
+    latex=r"g_r = g_q \cdot \mathbf{1}[|r| \le 1]", formula="g_r = g_q · 1[|r| ≤ 1]",
+    arguments={"r": "what the sign was taken of, (n,)", "g": "gradient from above, (n,)"}, results={"g_r": "(n,)"},
+    implementation="minicompress.engine.surrogate.sign", adapt=_through, reference=listed(_passed),
+    inputs=lambda rng, size: (numbers(rng, size), rng.integers(-4, 5, size).astype(np.float64)),
+    cases=((np.array([-1.0, 1.0, 1.125]), np.ones(3)),),
+    properties={"nothing passes outside ±1": _zero_outside, "everything passes inside": _whole_inside,
+                "is what the formula gives": agrees(listed(_passed), 0)},
+    traps=(Trap("always", "this passes everything: beyond ±1 the sign is saturated.", lambda r, g: g),
+           Trap("true derivative", "this is the sign's true derivative, 0: nothing would ever learn.",
+                lambda r, g: 0 * g),
+           Trap("open ends", "at exactly ±1 the gradient passes too: |r| ≤ 1.", lambda r, g: g * (np.abs(r) < 1)),
+           Trap("missing abs", "abs is missing: very negative numbers pass too.", lambda r, g: g * (r <= 1)),
+           Trap("|g| ≤ 1", "this looks at the gradient's size: it is r that decides.",
+                lambda r, g: g * (np.abs(g) <= 1))))
+
+
+def _stays_within(f, w, g, lr):
+    hold(np.abs(f(w, g, lr)) <= 1, "after a step every latent weight lies within ±1")
+
+
+def _clipped_steps(w, g, lr):
+    return [literal.clipped_step(a, b, lr) for a, b in zip(w, g, strict=True)]
+
+
+def _connected(projection):
+    def function(w, g, lr):
+        parameter = resolve("minicompress.nn.project")(resolve("minicompress.nn.Parameter")(w.copy()), projection())
+        parameter.effective().backward(g)
+        resolve("minicompress.nn.optim.SGD")([parameter], lr=lr).step()
+        return parameter.data
+    return function
+
+
+CLIPPED = Equation(
+    id="BI-4", title="a step of clipped latent weights", source=CONNECT + "algorithm 1",
+    latex=r"w \leftarrow \mathrm{clip}(w - \eta g, -1, 1)", formula="w ← clip(w − η·g, −1, 1)",
+    arguments={"w": "latent weights within ±1, (n,)", "g": "gradient by the binary weights, (n,)", "lr": "η"},
+    results={"w_new": "(n,)"}, implementation="minicompress.binarization.BinaryConnect", adapt=_connected,
+    reference=listed(_clipped_steps),
+    inputs=lambda rng, size: (eighths(rng, size, 1), eighths(rng, size, 4), one_of(rng, 0.125, 0.5)),
+    properties={"stays within ±1": _stays_within, "is what the formula gives": agrees(listed(_clipped_steps), 4)},
+    traps=(Trap("not clipped", "the weights are not clipped: they grow, and never change sign again.",
+                lambda w, g, lr: w - lr * g),
+           Trap("uphill", "this goes uphill: the gradient is taken off.", lambda w, g, lr: np.clip(w + lr * g, -1, 1)),
+           Trap("clipped gradient", "the gradient is clipped, not the weight.",
+                lambda w, g, lr: w - lr * np.clip(g, -1, 1)),
+           Trap("signs", "these are signs: the latent weight keeps its real value.",
+                lambda w, g, lr: np.where(w - lr * g >= 0, 1.0, -1.0))))
+
+# ---------------------------------------------------------------------------------------------------------------------
+# BI-5, BI-7
+
+
+def _no_better(f, w):
+    alpha, signs = f(w)
+    error, best = np.sum((w - alpha * signs) ** 2), literal.least_error(w.tolist())
+    hold(error <= best + 64 * f.eps * np.sum(w * w), f"‖W − αB‖² is {error:g}, but {best:g} can be reached")
+
+
+def _signs_alone(f, w):
+    hold(np.isin(f(w)[1], (-1, 1)), "B holds +1 and −1 alone")
+
+
+def _scales_with_w(f, w):
+    close(f, f(4 * w)[0], 4 * f(w)[0], "four times the weights must have four times the scale", 8)
+
+
+def _scaled(projection):
+    def function(w):
+        scaled = projection(axis=None).fit(w)
+        return np.abs(scaled(tensor(w)).numpy())[0], np.where(scaled.form(w).bits, 1, -1)
+    return function
+
+
+SCALING = Equation(
+    id="BI-5", title="the best scaled signs", source=XNOR + "eq. 6",
+    latex=r"\alpha^* = \frac{\lVert W \rVert_1}{n},\; B^* = \mathrm{sign}(W) \;"
+          r"\text{ minimise }\; \lVert W - \alpha B\rVert^2",
+    formula="α* = ‖W‖₁/n, B* = sign(W) minimise ‖W − α·B‖²", arguments={"w": "weights, (n,)"},
+    results={"alpha": "a number", "signs": "(n,)"},
+    implementation="minicompress.binarization.ScaledSign", adapt=_scaled,
+    reference=listed(literal.scaling), inputs=lambda rng, size: (numbers(rng, min(size, 8)),),
+    properties={"B is made of signs": _signs_alone, "no other scaled signs are nearer": _no_better,
+                "α grows with the weights": _scales_with_w,
+                "is what the formula gives": agrees(listed(literal.scaling), 16)},
+    traps=(Trap("mean", "abs is missing: this is the mean of the weights.",
+                lambda w: (w.mean(), np.where(w >= 0, 1, -1))),
+           Trap("norm", "this is the Euclidean norm's share: the scale is the mean magnitude.",
+                lambda w: (np.sqrt(np.mean(w * w)), np.where(w >= 0, 1, -1))),
+           Trap("np.sign", "np.sign(0) is 0: a binary weight is never 0.", lambda w: (np.abs(w).mean(), np.sign(w))),
+           Trap("largest", "this is the largest magnitude: the error is least with the mean.",
+                lambda w: (np.abs(w).max(), np.where(w >= 0, 1, -1))),
+           Trap("no scale", "the scale is left at 1.", lambda w: (1.0, np.where(w >= 0, 1, -1)))))
+
+
+def _difference_quotients(f, w, g):
+    """Where |w| > 1 the sign passes nothing, so what is left is α's own derivative, which can be measured."""
+    w = np.where(np.abs(w) <= 1, np.where(w >= 0, 1.5, -1.5), w)
+    step = 2.0**-12
+
+    def loss(v):
+        return np.sum(g * np.abs(v).mean() * np.where(v >= 0, 1, -1))
+
+    slopes = [(loss(w + step * e) - loss(w - step * e)) / (2 * step) for e in np.eye(w.size)]
+    hold(np.abs(f(w, g) - slopes) <= 1e-6 * (1 + np.abs(g).sum()), "where all |W| > 1 it must be the derivative of "
+                                                                   "Σ g·α·sign(W) through α alone")
+
+
+def _full_gradient(projection):
+    def function(w, g):
+        x = tensor(w, requires_grad=True)
+        projection(axis=None).fit(w)(x).backward(g)
+        return x.grad
+    return function
+
+
+def _terms(alpha=1.0, cross=1.0, window=lambda w: np.abs(w) <= 1):
+    def function(w, g):
+        signs = np.where(w >= 0, 1, -1)
+        return alpha * g * np.abs(w).mean() * window(w) + cross * signs / w.size * (g @ signs)
+    return function
+
+
+SCALED_GRADIENT = Equation(
+    id="BI-7", title="gradient of scaled signs", source=XNOR + "section 3.1, in full",
+    latex=r"\frac{\partial C}{\partial W_i} = g_i\, \alpha\, \mathbf{1}[|W_i| \le 1] + \frac{\mathrm{sign}(W_i)}{n}"
+          r"\sum_j g_j\, \mathrm{sign}(W_j)",
+    formula="∂C/∂W_i = g_i·α·1[|W_i| ≤ 1] + sign(W_i)/n · Σ_j g_j·sign(W_j),   α = ‖W‖₁/n",
+    arguments={"w": "W, (n,)", "g": "∂C by each α·sign(W_i), (n,)"}, results={"gradient": "(n,)"},
+    implementation="minicompress.binarization.ScaledSign", adapt=_full_gradient,
+    reference=listed(literal.scaling_gradient),
+    inputs=lambda rng, size: (numbers(rng, size + 1), rng.integers(-4, 5, size + 1).astype(np.float64)),
+    properties={"beyond ±1 only α's derivative is left": _difference_quotients,
+                "is what the formula gives": agrees(
+                    listed(literal.scaling_gradient), 64, lambda w, g: 1 + np.abs(g).sum())},
+    traps=(Trap("as printed", "this is the form that the paper prints, g·(1/n + α·sign'): it drops the cross terms.",
+                lambda w, g: g * (1 / w.size + np.abs(w).mean() * (np.abs(w) <= 1))),
+           Trap("α constant", "α is held constant: it depends on every weight.", _terms(cross=0.0)),
+           Trap("not clipped", "where |W| > 1 the sign passes nothing.", _terms(window=np.ones_like)),
+           Trap("sign constant", "the sign passes nothing here: within ±1 it passes the gradient.", _terms(alpha=0.0))))
+
+# ---------------------------------------------------------------------------------------------------------------------
+# BI-8 to BI-10
+
+
+def _signs_of(word, n):
+    return [1 if word >> i & 1 else -1 for i in range(n)]
+
+
+def _dot(a, b, n):
+    return literal.dot(_signs_of(a, n), _signs_of(b, n))
+
+
+def _parity(f, a, b, n):
+    found = f(a, b, n)
+    hold((abs(found) <= n) & ((found - n) % 2 == 0),
+         f"a sum of {n} numbers ±1 lies within ±{n}, and is even or odd as {n} is")
+
+
+def _itself(f, a, b, n):
+    hold(f(a, a, n) == n, "a vector of n signs times itself is n")
+
+
+def _words(rng, size):
+    n = int(rng.integers(1, 12 * size))
+    a, b = (int.from_bytes(rng.bytes(n // 8 + 1), "little") % 2**n for _ in range(2))
+    return a, b, n
+
+
+def _packed(matmul):
+    def function(a, b, n):
+        pack = resolve("minicompress.kernels.xnor.pack")
+        return matmul(*(pack(np.array([_signs_of(word, n)])) for word in (a, b)), n)[0, 0]
+    return function
+
+
+XNOR_DOT = Equation(
+    id="BI-8", title="a product of signs by counting bits", source=XNOR + "section 3.2; MindSpore's textbook (D4)",
+    latex=r"a \cdot b = n - 2\,\mathrm{popcount}(a \oplus b)",
+    formula="a·b = n − 2·popcount(a xor b), bit 1 for +1, 0 for −1",
+    arguments={"a": "n signs as the bits of an integer", "b": "likewise", "n": "how many"},
+    results={"dot": "an integer"}, implementation="minicompress.kernels.xnor.matmul", adapt=_packed, reference=_dot,
+    inputs=lambda rng, size: _words(rng, size), cases=((5, 7, 3), (0, 0, 1), (2**65 - 1, 0, 65)),
+    properties={"is a sum of n signs": _parity, "a vector times itself is n": _itself,
+                "is what the formula gives": agrees(_dot, 0)},
+    traps=(Trap("tail bits", "the bits behind the last sign are counted too, as if there were a multiple of 64.",
+                lambda a, b, n: -(-n // 64) * 64 - 2 * (a ^ b).bit_count()),
+           Trap("once", "each differing bit takes 2 off: it turns +1 into −1.",
+                lambda a, b, n: n - (a ^ b).bit_count()),
+           Trap("and", "this counts where both are +1: where both are −1 the product is +1 too.",
+                lambda a, b, n: 2 * (a & b).bit_count() - n),
+           Trap("turned", "this counts differing bits as +1.", lambda a, b, n: 2 * (a ^ b).bit_count() - n)))
+
+
+def _at_most_a_word(f, channels, size):
+    hold(f(channels, size) < 64, "at best 64 products count as one: the speedup stays below 64")
+
+
+def _more_is_faster(f, channels, size):
+    hold(f(2 * channels, size) > f(channels, size), "more channels must use a word better")
+
+
+COST = Equation(
+    id="BI-9", title="theoretical speedup of a binary convolution", source=XNOR + "section 3.3",
+    latex=r"S = \frac{64\, c\, N_W}{c\, N_W + 64}", formula="S = 64·c·N_W / (c·N_W + 64)",
+    arguments={"c": "input channels", "n_w": "N_W, places of a filter"},
+    results={"speedup": "a number, never measured"},
+    implementation="minicompress.bench.xnor.run", adapt=None, reference=literal.speedup,
+    inputs=lambda rng, size: (int(rng.integers(1, 64 * size)), one_of(rng, 1, 9, 25)), cases=((256, 9),),
+    properties={"is below 64": _at_most_a_word, "grows with the channels": _more_is_faster,
+                "is what the formula gives": agrees(literal.speedup, 8)},
+    traps=(Trap("word only", "this forgets the operations of the scaling.", lambda c, n: 64.0),
+           Trap("inverted", "this is the share of time that remains.", lambda c, n: (c * n + 64) / (64 * c * n)),
+           Trap("32", "a word holds 64 bits here.", lambda c, n: 32 * c * n / (c * n + 32)),
+           Trap("scaling free", "this counts the scaling as nothing but still divides.", lambda c, n: c * n)))
+
+
+def _norm_inputs(rng, size):
+    x = rng.integers(-6, 7, size + 2)
+    gamma = one_of(rng, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
+    return x, float(rng.integers(-3, 4)), one_of(rng, 0.5, 1.0, 2.0), gamma, float(rng.integers(-3, 4))
+
+
+def _threshold(x, *norm):
+    return [literal.threshold_sign(v, *norm) for v in x]
+
+
+def _turned_round(f, x, mean, deviation, gamma, beta):
+    if gamma:
+        hold(f(2 * mean - x, mean, deviation, -gamma, beta) == f(x, mean, deviation, gamma, beta),
+             "mirroring x at the mean and turning γ's sign must change nothing")
+
+
+def _folded(fold):
+    def function(x, mean, deviation, gamma, beta):
+        eps = 2.0**-10
+        norm = resolve("minicompress.nn.BatchNorm1d")(1, eps=eps)
+        norm.weight.set(np.float32([gamma]))
+        norm.bias.set(np.float32([beta]))
+        norm.set_buffer("running_mean", np.float32([mean]))
+        norm.set_buffer("running_var", np.float32([deviation**2 - eps]))
+        codes = resolve("minicompress.engine.Codes")(x.astype(np.int32)[:, None])
+        return fold(norm, 64)(codes).data[:, 0]
+    return function
+
+
+def _one_way(x, mean, deviation, gamma, beta):
+    return np.where(x >= (mean - beta * deviation / gamma if gamma else -np.inf if beta >= 0 else np.inf), 1, -1)
+
+
+def _strict(x, mean, deviation, gamma, beta):
+    if gamma >= 0:
+        return np.array(_threshold(x, mean, deviation, gamma, beta))
+    return np.where(x < mean - beta * deviation / gamma, 1, -1)
+
+
+def _flat(x, mean, deviation, gamma, beta):
+    return np.array(_threshold(x, mean, deviation, gamma, beta)) if gamma else np.ones_like(x)
+
+
+FOLD = Equation(
+    id="BI-10", title="batch norm and sign as a threshold", source="deployment of BNN, " + BNN.rstrip(", "),
+    latex=r"\mathrm{sign}\left(\gamma \frac{x - \mu}{\sigma} + \beta\right):\; \tau = \mu - \beta\sigma/\gamma",
+    formula="τ = μ − β·σ/γ;  γ > 0: +1 if x ≥ τ;  γ < 0: +1 if x ≤ τ;  γ = 0: sign(β);  else −1",
+    arguments={"x": "whole numbers, (n,)", "mean": "μ", "deviation": "σ, above 0", "gamma": "γ", "beta": "β"},
+    results={"signs": "(n,)"}, implementation="minicompress.binarization.packed.fold", adapt=_folded,
+    reference=listed(_threshold), inputs=_norm_inputs, cases=((np.array([0, 1, 2]), 1.0, 1.0, -1.0, 0.0),),
+    properties={"is +1 or −1": _plus_or_minus_one, "γ's sign turns the comparison": _turned_round,
+                "is the sign of the batch norm": agrees(listed(lambda x, *norm: [
+                    literal.batch_norm_sign(v, *norm) for v in x]), 0)},
+    traps=(Trap("one way", "γ < 0 turns the comparison round: x ≤ τ.", _one_way),
+           Trap("ties", "for γ < 0 the threshold itself gives +1: there the batch norm is 0.", _strict),
+           Trap("γ = 0", "for γ = 0 the sign is that of β.", _flat),
+           Trap("np.sign", "at the threshold np.sign gives 0.", lambda x, mean, deviation, gamma, beta: np.sign(
+               gamma * (x - mean) / deviation + beta)),
+           Trap("β's sign", "β·σ/γ is added to μ: it is taken off.", lambda x, mean, deviation, gamma, beta: np.array(
+               _threshold(x, mean, deviation, gamma, -beta)))))
+
+ENTRIES = (SIGN, STOCHASTIC, SURROGATE, CLIPPED, SCALING, SCALED_GRADIENT, XNOR_DOT, COST, FOLD)

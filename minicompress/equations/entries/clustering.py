@@ -1,0 +1,198 @@
+"""Entries of weight sharing: clusters of least squared error (QU-11), and the gradient of their centroids (QU-12)."""
+
+import numpy as np
+
+from .. import quantization as literal
+from ..ledger import Equation, Trap
+from ..suite import agrees, close, hold
+from .draw import eighths, listed, tensor
+
+HAN = "Han et al. 2016, eq. 2"
+
+
+def error_of(w, centroids, codes):
+    """Σ (w − its centroid)²."""
+    return float(np.sum((w - centroids[codes.astype(int)]) ** 2))
+
+
+def _codes_fit(f, w, k):
+    centroids, codes = f(w, k)
+    hold(centroids.ndim == 1 and 1 <= len(centroids) <= k, f"{centroids.shape} centroids, expected 1 to {k}")
+    hold(codes.shape == w.shape, f"codes have shape {codes.shape}, the weights {w.shape}")
+    hold((codes >= 0) & (codes < len(centroids)) & (codes == np.rint(codes)),
+         f"codes are {codes.tolist()}, expected indices of {len(centroids)} centroids")
+
+
+def _nearest(f, w, k):
+    centroids, codes = f(w, k)
+    distance = np.abs(w[:, None] - centroids)
+    own = distance[np.arange(w.size), codes.astype(int)]
+    hold(own <= distance.min(axis=1) + 64 * f.eps * np.abs(w).max(), "a weight's code is not that of the nearest one")
+
+
+def _means(f, w, k):
+    centroids, codes = f(w, k)
+    for c in np.unique(codes.astype(int)):
+        close(f, centroids[c], w[codes == c].mean(), f"centroid {c} is not the mean of its cluster", 64,
+              np.abs(w).max())
+
+
+def _lossless(f, w, k):
+    k = max(k, np.unique(w).size)
+    centroids, codes = f(w, k)
+    close(f, centroids[codes.astype(int)], w, f"with k = {k}, as many as distinct weights, nothing is lost", 8,
+          np.abs(w).max())
+
+
+def _least(f, w, k):
+    best, found = literal.least_interval_error(w.tolist(), k), error_of(w, *f(w, k))
+    hold(found <= best + 256 * f.eps * np.sum(w * w), f"the error is {found:g}, but {best:g} can be reached")
+
+
+def _lloyd_from_linear(w, k):
+    centroids, codes = literal.lloyd(w.tolist(), literal.linear_centroids(w.tolist(), k), 20)[-1]
+    return np.array(centroids), np.array(codes)
+
+
+def _linear_only(w, k):
+    centroids = literal.linear_centroids(w.tolist(), k)
+    return np.array(centroids), np.array(literal.assign(w.tolist(), centroids))
+
+
+def _shifted(w, k):
+    centroids, codes = literal.best_clusters(w.tolist(), k)
+    return np.array(centroids), np.array(codes) + 1
+
+
+def _equal_counts(w, k):
+    codes = np.argsort(np.argsort(w, kind="stable"), kind="stable") * min(k, w.size) // w.size
+    return np.array([w[codes == c].mean() for c in range(min(k, w.size))]), codes
+
+
+def _medians(w, k):
+    codes = np.array(literal.best_clusters(w.tolist(), k)[1])
+    return np.array([np.sort(w[codes == c])[0] for c in range(codes.max() + 1)]), codes
+
+
+CLUSTERS = Equation(
+    id="QU-11", title="clusters of least squared error", source=HAN,
+    latex=r"\min_{c, I} \sum_{i} (w_i - c_{I_i})^2",
+    formula="min over centroids and codes of Σ_i (w_i − centroid[code_i])²",
+    arguments={"w": "weights, (n,)", "k": "the most clusters"},
+    results={"centroids": "at most k numbers", "codes": "(n,), the index of each weight's centroid"},
+    implementation="minicompress.clustering.optimal", reference=listed(literal.best_clusters), fixed_shape=False,
+    inputs=lambda rng, size: (eighths(rng, min(size + 1, 8)), int(rng.integers(1, 5))),
+    cases=((np.array([0.0, 1.0, 10.0]), 3), (np.array([0.0, 4.0, 6.0, 8.0, 10.0, 11.0]), 3)),
+    properties={"codes are indices of centroids": _codes_fit, "each weight has the nearest centroid": _nearest,
+                "centroids are the means of their clusters": _means, "enough clusters lose nothing": _lossless,
+                "no clustering has a smaller error": _least},
+    traps=(Trap("Lloyd", "this is Lloyd's algorithm from a linear start: it stops in a local minimum, and clusters "
+                         "may stay empty.", _lloyd_from_linear),
+           Trap("linear grid", "these centroids stay where they began, evenly from the least to the greatest weight.",
+                _linear_only),
+           Trap("equal counts", "these clusters hold equally many weights, which is not the least error.",
+                _equal_counts),
+           Trap("least members", "these centroids are the least members of clusters: their means have less error.",
+                _medians),
+           Trap("from one", "these codes count from 1: they are indices and start at 0.", _shifted)))
+
+
+def _lloyd(w, centroids, iterations):
+    return literal.lloyd(w.tolist(), centroids.tolist(), iterations)[-1]
+
+
+def _never_rises(f, w, centroids, iterations):
+    errors = [error_of(w, *f(w, centroids, t)) for t in range(1, iterations + 2)]
+    hold(np.diff(errors) <= 256 * f.eps * np.sum(w * w), f"the error rises from one iteration to the next: {errors}")
+
+
+def _lloyd_inputs(rng, size):
+    """Three decimals, so that no weight lies halfway; and no cluster that runs empty, since what then is an option."""
+    while True:
+        w = np.round(rng.standard_normal(size + 2), 3)
+        k, iterations = int(rng.integers(1, min(4, size + 2))), int(rng.integers(1, 5))
+        start = np.sort(rng.choice(np.unique(w), k, replace=False))
+        if all(len(set(codes)) == k for _, codes in literal.lloyd(w.tolist(), start.tolist(), iterations + 1)):
+            return w, start, iterations
+
+
+def _kmeans(kmeans):
+    return lambda w, centroids, iterations: kmeans(w, len(centroids), init=centroids, max_iter=iterations)
+
+
+def _iterated(update, last=True):
+    def function(w, centroids, iterations):
+        for _ in range(iterations):
+            codes = np.abs(w[:, None] - centroids).argmin(axis=1)
+            centroids = np.array([update(w[codes == c], old) for c, old in enumerate(centroids)])
+        if last:
+            codes = np.abs(w[:, None] - centroids).argmin(axis=1)
+        return centroids, codes
+    return function
+
+
+LLOYD = Equation(
+    id="QU-11:lloyd", title="Lloyd's iterations", source="Lloyd 1982; Han et al. 2016, section 3.2",
+    latex=r"I_i = \arg\min_c |w_i - c_c|,\quad c_c = \mathrm{mean}\{w_i : I_i = c\}",
+    formula="repeat: code_i = index of the nearest centroid; centroid_c = mean of the w_i with code c;"
+            "\nand at last the codes once more",
+    arguments={"w": "weights, (n,)", "centroids": "the centroids to start from, ascending, (k,)",
+               "iterations": "how often to assign and move"},
+    results={"centroids": "after the last move, (k,)", "codes": "nearest to these, (n,)"},
+    implementation="minicompress.clustering.kmeans", adapt=_kmeans, reference=_lloyd, inputs=_lloyd_inputs,
+    properties={"the error never rises": _never_rises,
+                "is what the formula gives": agrees(_lloyd, 256, lambda w, *_: np.abs(w).max())},
+    traps=(Trap("codes before the move", "these codes are those before the last move: assign once more at the end.",
+                _iterated(lambda members, old: members.mean() if len(members) else old, last=False)),
+           Trap("medians", "these are medians: the squared error is least at the mean.",
+                _iterated(lambda members, old: np.median(members) if len(members) else old)),
+           Trap("centroids rest", "the centroids never move.", _iterated(lambda members, old: old)),
+           Trap("overshoot", "the centroids move too far: they become the means, nothing more.",
+                _iterated(lambda members, old: 3 * members.mean() - 2 * old if len(members) else old))))
+
+# ---------------------------------------------------------------------------------------------------------------------
+# QU-12
+
+
+def _sums_are_kept(f, g, codes, k):
+    close(f, f(g, codes, k).sum(), g.sum(), "the centroids' gradients together are those of all weights", 64,
+          np.abs(g).sum())
+
+
+def _unused_get_none(f, g, codes, k):
+    unused = np.setdiff1d(np.arange(k), codes)
+    hold(f(g, codes, k)[unused] == 0, "a centroid that no weight uses has gradient 0")
+
+
+def _gather(take):
+    def function(g, codes, k):
+        centroids = tensor(np.zeros(k), requires_grad=True)
+        (take(centroids, codes) * tensor(g)).sum().backward()
+        return centroids.grad
+    return function
+
+
+def _last_wins(g, codes, k):
+    gradient = np.zeros(k)
+    gradient[codes] += g
+    return gradient
+
+
+CENTROIDS = Equation(
+    id="QU-12", title="gradient of shared weights", source="Han et al. 2016, eq. 3",
+    latex=r"\frac{\partial L}{\partial C_k} = \sum_{i,j} \frac{\partial L}{\partial W_{ij}} \mathbf{1}[I_{ij} = k]",
+    formula="∂L/∂C_k = Σ_ij ∂L/∂W_ij · 1[I_ij = k]",
+    arguments={"g": "∂L/∂W, (rows, columns)", "codes": "I, integers below k, (rows, columns)",
+               "k": "number of centroids"},
+    results={"gradient": "∂L/∂C, (k,)"},
+    implementation="minicompress.engine.take", adapt=_gather, reference=listed(literal.centroid_gradient),
+    inputs=lambda rng, size: (eighths(rng, (2, size)), rng.integers(0, 3, (2, size)), 4),
+    properties={"all gradients together stay the same": _sums_are_kept, "unused centroids have none": _unused_get_none,
+                "is what the formula gives": agrees(listed(literal.centroid_gradient), 64)},
+    traps=(Trap("last wins", "of weights that share a centroid only the last counts: `a[codes] += g` does not add up, "
+                             "np.add.at and np.bincount do.", _last_wins),
+           Trap("mean", "this is the mean of the gradients: asked for is their sum.",
+                lambda g, codes, k: np.array([g[codes == c].mean() if (codes == c).any() else 0.0 for c in range(k)])),
+           Trap("everywhere", "every centroid gets the whole gradient.", lambda g, codes, k: np.full(k, g.sum()))))
+
+ENTRIES = (CLUSTERS, LLOYD, CENTROIDS)

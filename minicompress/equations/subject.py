@@ -1,0 +1,103 @@
+"""A function under test, as properties call it: its inputs protected, its results arrays, its misfits told apart."""
+
+import copy
+import traceback
+
+import numpy as np
+
+SINGLE = float(np.finfo(np.float32).eps)
+
+class Misfit(Exception):
+    """A function that gives no answer to look at. ``kind``: nothing, exception, shape, type, in place or endless."""
+
+    def __init__(self, kind, message):
+        super().__init__(message)
+        self.kind = kind
+
+
+class Subject:
+    """Calls a function on copies of the inputs; returns its result as an array, or several as a tuple of arrays.
+
+    function : takes the arguments of an equation
+    results : their names; more than one means that the function returns a tuple of that many
+    eps : the relative precision that its numbers are held to, float64's unless told
+    run : (thunk) -> result, how a call is made; ``offer`` turns each input into what the function is given
+
+    Raises `Misfit` for what is no result at all.
+    """
+
+    def __init__(self, function, results, *, eps=None, run=lambda call: call(), offer=lambda value: value):
+        self.function, self.results, self.run, self.offer = function, results, run, offer
+        self.eps = float(np.finfo(np.float64).eps) if eps is None else eps
+
+    def __call__(self, *inputs):
+        given = [self.offer(copy.deepcopy(value)) for value in inputs]
+        before = [fingerprint(value) for value in given]
+        result = self._result(given)
+        if before != [fingerprint(value) for value in given]:
+            raise Misfit("in place", "it changes its input in place: whoever called it finds other numbers there")
+        return result
+
+    def _result(self, given):
+        try:
+            found = self.run(lambda: self.function(*given))
+        except Misfit:
+            raise
+        except Exception as error:
+            error = error.ended_by if hasattr(error, "ended_by") else error
+            words = f"it raises {type(error).__name__}: {error}".rstrip(": ")
+            raise Misfit("exception", words + self._where(error)) from error
+        if found is None:
+            raise Misfit("nothing", "it returns nothing (None): is there a return?")
+        if len(self.results) == 1:
+            return as_array(found, self.results[0])
+        if not isinstance(found, tuple | list) or len(found) != len(self.results):
+            raise Misfit("shape", f"it returns {_kind_of(found)}, expected {len(self.results)} results: "
+                                  f"{', '.join(self.results)}")
+        return tuple(as_array(part, name) for part, name in zip(found, self.results, strict=True))
+
+
+    def _where(self, error):
+        """The last line of the function's own file that the error went through."""
+        file = getattr(getattr(self.function, "__code__", None), "co_filename", None)
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        return f" (line {frames[-1].lineno}: {frames[-1].line})" if frames and frames[-1].line else ""
+
+
+def fingerprint(value):
+    """What tells a value from a changed one: bits, dtype and shape."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if hasattr(value, "detach"):
+        return fingerprint(value.detach().numpy())
+    return repr(value)
+
+
+def as_array(value, name):
+    """Numbers of any kind as a NumPy array of their own: floats, lists of them, arrays, Tensors."""
+    try:
+        array = np.array(_plain(value))
+        if array.dtype == object:
+            array = array.astype(np.float64)  # Decimals, Fractions
+    except (TypeError, ValueError) as error:
+        raise Misfit("type", f"{name} is {_kind_of(value)}, expected numbers ({error})") from error
+    if array.dtype.kind not in "biufU":
+        raise Misfit("type", f"{name} is {_kind_of(value)} of {array.dtype}, expected real numbers")
+    return array
+
+
+def _plain(value):
+    if value is None:
+        raise TypeError("None is no number")
+    if hasattr(value, "detach"):  # a Tensor, torch's or this package's
+        value = value.detach()
+        return value.numpy() if not hasattr(value, "cpu") else value.cpu().numpy()
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _kind_of(value):
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a {type(value).__name__}"

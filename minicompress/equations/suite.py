@@ -1,0 +1,135 @@
+"""Runs the properties of an equation against a function, and words for properties to be written in."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .subject import Misfit
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What properties are made of
+
+
+def hold(condition, message):
+    """Raises AssertionError with the message unless the condition holds; unlike assert, also under ``python -O``."""
+    if not np.all(condition):
+        raise AssertionError(message)
+
+
+def close(f, found, expected, message, ulps=64, size=None):
+    """`hold` that two arrays are within so many roundings of f's precision, of the size of the larger numbers."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    hold(found.shape == expected.shape, f"{message}: the shape is {found.shape}, expected {expected.shape}")
+    if ulps == 0 or found.dtype.kind == "U" or expected.dtype.kind == "U":
+        return hold(np.array_equal(found, expected), message)
+    found, expected = found.astype(np.float64), expected.astype(np.float64)
+    finite = expected[np.isfinite(expected)]
+    size = np.abs(finite).max(initial=0.0) if size is None else size
+    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        hold(same | (np.abs(found - expected) <= ulps * f.eps * size), message)
+
+
+def agrees(reference, ulps=64, size=None):
+    """The property that f gives what the formula gives, ``size(*arguments)`` being that of the numbers on the way."""
+    def property(f, *inputs):
+        found, expected = f(*inputs), reference(*inputs)
+        many = len(f.results) > 1
+        for name, a, b in zip(f.results, found if many else [found], expected if many else [expected], strict=True):
+            close(f, a, b, f"{name} is not what the formula gives", ulps, size and size(*inputs))
+    return property
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# How they are run
+
+
+@dataclass
+class Failure:
+    """The smallest input on which something went wrong, and what; ``property`` is None for a misfit."""
+
+    property: str | None
+    kind: str
+    message: str
+    inputs: tuple
+
+
+@dataclass
+class Findings:
+    """What a run of the suite found: answers on which inputs, and the failures with the most telling one first."""
+
+    tried: int = 0
+    calls: Counter = field(default_factory=Counter)  # inputs tried, by property
+    failures: list = field(default_factory=list)
+    answers: list = field(default_factory=list)  # (inputs, found, expected)
+
+    @property
+    def passed(self):
+        return not self.failures and self.tried > 0
+
+    @property
+    def failed(self):
+        """The names of the properties that do not hold."""
+        return {failure.property for failure in self.failures if failure.property}
+
+    def headline(self, order):
+        """A misfit before properties, these in their order; then the smallest input."""
+        rank = {name: i for i, name in enumerate(order)}
+        return min(self.failures, key=lambda f: (f.property is not None, rank.get(f.property, -1), weight(f.inputs)),
+                   default=None)
+
+
+ENOUGH = 3  # misfits after which a function is not asked again
+
+
+def run(equation, subject, examples, *, until_failure=False):
+    """The properties of an equation on each of the examples; an endless function is asked no further."""
+    findings, reference = Findings(), equation.subject(equation.reference)
+    for inputs in examples:
+        findings.tried += 1
+        try:
+            found, expected = subject(*inputs), reference(*inputs)
+            findings.answers.append((inputs, found, expected))
+            _require_likeness(equation, found, expected)
+            for name, property in equation.properties.items():
+                findings.calls[name] += 1
+                _try(findings, name, property, subject, inputs)
+            if until_failure and findings.failures:
+                break
+        except Misfit as misfit:
+            findings.failures.append(Failure(None, misfit.kind, str(misfit), inputs))
+            kinds = Counter(failure.kind for failure in findings.failures if failure.property is None)
+            if until_failure or misfit.kind == "endless" or kinds[misfit.kind] >= ENOUGH:
+                break
+    return findings
+
+
+def _try(findings, name, property, subject, inputs):
+    try:
+        property(subject, *inputs)
+    except AssertionError as error:
+        findings.failures.append(Failure(name, "wrong", str(error), inputs))
+    except Misfit:
+        raise
+    except Exception as error:  # numbers so odd that the property itself stumbles over them
+        message = f"the answer can't be looked at: {type(error).__name__}: {error}"
+        findings.failures.append(Failure(name, "wrong", message, inputs))
+
+
+def _require_likeness(equation, found, expected):
+    several = len(equation.results) > 1
+    for name, a, b in zip(equation.results, found if several else [found], expected if several else [expected],
+                          strict=True):
+        if (a.dtype.kind == "U") != (b.dtype.kind == "U"):
+            raise Misfit("type", f"{name} is {'text' if a.dtype.kind == 'U' else 'numbers'}, expected "
+                                 f"{'numbers' if a.dtype.kind == 'U' else 'text'}")
+        if equation.fixed_shape and a.shape != b.shape:
+            raise Misfit("shape", f"{name} has shape {a.shape}, expected {b.shape}")
+
+
+def weight(inputs):
+    """How large an input is to look at: numbers in it, then their sizes, so that the least is the smallest example."""
+    arrays = [np.asarray(value) for value in inputs if isinstance(value, int | float | list | np.ndarray)]
+    numbers = [np.abs(a[np.isfinite(a)]).sum() for a in (a.astype(np.float64) for a in arrays)]
+    return sum(a.size for a in arrays), float(sum(numbers))
