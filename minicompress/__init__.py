@@ -3,12 +3,13 @@
 from . import binarization, clustering, coding, data, distillation, models, nn, pruning, quantization
 from .container import ContainerError, inspect, load, save
 from .engine import Tensor, no_grad
+from .equations import check
 from .nn import evaluate, fit, optim, predict
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "ContainerError", "Tensor", "__version__", "binarization", "clustering", "coding", "data", "distillation",
+    "ContainerError", "Tensor", "__version__", "binarization", "check", "clustering", "coding", "data", "distillation",
     "evaluate", "fit", "inspect", "load", "models", "nn", "no_grad", "optim", "predict", "pruning", "quantization",
     "save",
 ]

@@ -31,16 +31,21 @@ def logits_digest(model, split):
     return hashlib.sha256(nn.predict(model, split, BATCH).astype("<f4", order="C").tobytes()).hexdigest()
 
 
+def package_environment():
+    """The environment in which a new process finds this very package, wherever it starts."""
+    package = str(Path(minicompress.__file__).resolve().parents[1])
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
+                         "PYTHONIOENCODING": "utf-8"}
+
+
 def in_fresh_process(path, data_name):
     """`logits_digest` of a file on a data set's test split, computed by a new Python process that shares nothing.
 
     Raises FreshProcessError, with the last line that the process said, if it fails.
     """
     code = "import sys; from minicompress.recipes import fresh; fresh.main(*sys.argv[1:])"
-    package = str(Path(minicompress.__file__).resolve().parents[1])  # this very package, wherever the process starts
-    search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     finished = subprocess.run([sys.executable, "-c", code, str(path), str(data_name)], capture_output=True, text=True,
-                              env=os.environ | {"PYTHONPATH": search}, check=False)
+                              env=package_environment(), check=False)
     if finished.returncode:
         reason = finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"]
         raise FreshProcessError(f"a fresh process could not evaluate {path}: {reason[-1]}")

@@ -92,6 +92,32 @@ def parts(inspection):
     return table(["part", "bytes", "share"], [*rows, ["file", f"{inspection.size:,}", "100.0%"]])
 
 
+def grades(report):
+    """Students × exercises: points in a table, a lesson at a time; and below, why an exercise scored nothing.
+
+    >>> failed = {"number": 1, "id": "PR-1", "points": 0, "most": 2, "reason": "the cell is gone"}
+    >>> print(grades({"submissions": [{"file": "ada/03_pruning.ipynb", "lesson": "03_pruning", "points": 0, "most": 2,
+    ...                                "exercises": [failed], "reason": None}]}))
+    03_pruning            1 (of 2)  sum (of 2)
+    ada/03_pruning.ipynb         0           0
+    <BLANKLINE>
+    ada/03_pruning.ipynb, exercise 1 (PR-1): the cell is gone
+    """
+    parts, reasons = [], []
+    for lesson in dict.fromkeys(s["lesson"] for s in report["submissions"]):
+        submissions = [s for s in report["submissions"] if s["lesson"] == lesson]
+        header = [lesson or "no lesson's name in it",
+                  *(f"{e['number']} (of {e['most']})" for e in submissions[0]["exercises"]),
+                  *([f"sum (of {submissions[0]['most']})"] if lesson else [])]
+        parts.append(table(header, [[s["file"], *(str(e["points"]) for e in s["exercises"]),
+                                     *([str(s["points"])] if lesson else [])] for s in submissions]))
+        for s in submissions:
+            reasons += [f"{s['file']}: {s['reason']}"] if s["reason"] else []
+            reasons += [f"{s['file']}, exercise {e['number']} ({e['id']}): {e['reason']}" for e in s["exercises"]
+                        if not e["points"] and not s["reason"]]
+    return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else [])])
+
+
 def measures(measured):
     """Precision, recall and F1 per class, and the confusion matrix (ME-1), from `Measures`.
 

@@ -1,7 +1,8 @@
-"""The command line: ``minicompress tour | compress | compare | evaluate | inspect | reproduce | bench``.
+"""The command line: ``minicompress tour | compress | compare | evaluate | inspect | reproduce | bench``, and `learn`'s.
 
 Results go to stdout, everything else to stderr. The exit code is 0 for done, 1 for a result that is wrong (a file that
-doesn't compute what the model does, a loss that is not finite), 2 for bad input, 130 after Ctrl-C.
+doesn't compute what the model does, a loss that is not finite, an equation or a solution that fails), 2 for bad input,
+130 after Ctrl-C.
 """
 
 import argparse
@@ -10,12 +11,14 @@ import os
 import secrets
 import shlex
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import minicompress
 from minicompress import recipes
 from minicompress.recipes import compare, experiments, files, fresh, jobs, reproduce, tables
+
+from . import learn
+from .refusal import Refused, refusing, words
 
 TOUR_FOLDER, COMPARE_FOLDER = "minicompress-tour", "minicompress-compare"
 _DATA = "digits, mnist, or a folder with four IDX files"
@@ -43,10 +46,6 @@ _MORE_KEYS = {
 _MORE_KEYS["tour"] = _MORE_KEYS["compress"].replace("file.", "files.")
 
 
-class Refused(Exception):
-    """Bad input, told to the user in one line."""
-
-
 def main(argv=None):
     """Run a command; returns the exit code. ``argv`` is by default that of the process."""
     argv = sys.argv[1:] if argv is None else list(argv)
@@ -57,7 +56,7 @@ def main(argv=None):
     try:
         if args.json not in (None, "-"):
             _check_output(args.json)
-        report, text = args.run(args)
+        report, text, *code = args.run(args)
         _deliver(report, text, args.json)
     except KeyboardInterrupt:
         again = shlex.join(["minicompress", *(word for word in argv if word != "--resume"), "--resume"])
@@ -68,30 +67,15 @@ def main(argv=None):
     except (Refused, jobs.OtherJobError) as error:
         return _complain(f"error: {error}", 2)
     except OSError as error:
-        return _complain(f"error: {_words(error)}", 2)
+        return _complain(f"error: {words(error)}", 2)
     except (fresh.FreshProcessError, FloatingPointError) as error:
         return _complain(f"error: {error}", 1)
-    return 0
+    return code[0] if code else 0
 
 
 def _complain(line, code):
     print(f"minicompress: {' '.join(str(line).split())}", file=sys.stderr)
     return code
-
-
-def _words(error):
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__
-
-
-@contextmanager
-def _refusing(*kinds):
-    """Whatever is wrong with what the user gave is told in one line."""
-    try:
-        yield
-    except kinds as error:
-        raise Refused(_words(error)) from error
 
 
 def _deliver(report, text, destination):
@@ -167,7 +151,7 @@ def _compress(args):
     _check_output(file)
     if file.suffix != ".mcz":
         raise Refused(f"{file}: expected a name that ends in .mcz")
-    with _refusing(ValueError, TypeError, OSError, MemoryError):
+    with refusing(ValueError, TypeError, OSError, MemoryError):
         job = recipes.prepare(args.data, args.model, seed=args.seed, shortened=args.quick)
     work = jobs.work_folder(file)
     if args.resume:
@@ -184,7 +168,7 @@ def _compress(args):
 def _compare(args):
     from minicompress import plots
     folder = Path(args.out)
-    with _refusing(ValueError, TypeError, OSError, MemoryError):
+    with refusing(ValueError, TypeError, OSError, MemoryError):
         report = compare.compare(args.data, folder, seed=args.seed, say=_say_row)
     _write(folder / "comparison.png", lambda path: plots.comparison(report["rows"]).savefig(path, dpi=150))
     report["files"] = [str(folder / name) for name in [*(row["file"] for row in report["rows"] if row["file"]),
@@ -201,7 +185,7 @@ def _say_row(row):
 
 
 def _evaluate(args):
-    with _refusing(ValueError, OSError):
+    with refusing(ValueError, OSError):
         report, measured = files.evaluation(args.file, args.data)
     wrong = f"{round(report['error'] * report['images'])} of {report['images']} images"
     return report, "\n".join([
@@ -210,7 +194,7 @@ def _evaluate(args):
 
 
 def _inspect(args):
-    with _refusing(ValueError, OSError):
+    with refusing(ValueError, OSError):
         report, inspection = files.contents(args.file)
     return report, "\n".join([
         f"{args.file}: {report['model'] or 'a network without a name'}", _size(report), "",
@@ -223,14 +207,14 @@ def _size(report):
 
 
 def _reproduce(args):
-    with _refusing(ModuleNotFoundError):
+    with refusing(ModuleNotFoundError):
         report = reproduce.reproduce(args.name, args.seeds,
                                      say=lambda seed, stage: _say_stage(stage, f"seed {seed}: "))
     return report, tables.reproduction(report)
 
 
 def _bench(args):
-    with _refusing(ModuleNotFoundError):
+    with refusing(ModuleNotFoundError):
         report = reproduce.bench(args.name, seed=args.seed) | {"hardware": reproduce.hardware()}
     return report, tables.bench(report) + "\n\n" + tables.hardware(report["hardware"])
 
@@ -240,8 +224,9 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"minicompress {minicompress.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def command(name, run, summary, more=""):
-        keys = (_FILE_KEYS if name != "bench" else "") + _MORE_KEYS.get(name, "")
+    def command(name, run, summary, more="", keys=None):
+        if keys is None:
+            keys = (_FILE_KEYS if name != "bench" else "") + _MORE_KEYS.get(name, "")
         sub = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.{more}",
                                   epilog=keys, formatter_class=argparse.RawDescriptionHelpFormatter)
         sub.add_argument("--json", nargs="?", const="-", metavar="REPORT",
@@ -278,6 +263,7 @@ def _parser():
     bench = command("bench", _bench, "time this package beside another one (needs the extra `bench`)")
     bench.add_argument("name", metavar="NAME", choices=experiments.BENCHES, help=", ".join(experiments.BENCHES))
     bench.add_argument("--seed", type=_seed, default=0, help="a whole number (default: 0)")
+    learn.add_commands(command)
     return parser
 
 
@@ -298,9 +284,10 @@ def _seeds(text):
 
 def _spell_out_json(argv):
     """``--json FILE.mcz`` and ``--json train`` mean ``--json -`` and an argument: no report is called so."""
-    words = []
+    spelt = []
     for word in argv:
-        if words and words[-1] == "--json" and (word.endswith(".mcz") or word in experiments.BARS):
-            words.append("-")
-        words.append(word)
-    return words
+        if spelt and spelt[-1] == "--json" and (word.endswith(".mcz") or word in experiments.BARS
+                                                or learn.is_argument(word)):
+            spelt.append("-")
+        spelt.append(word)
+    return spelt

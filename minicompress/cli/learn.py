@@ -1,0 +1,109 @@
+"""The commands for learners and teachers: ``equations | verify | check | grade | notebooks``."""
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+
+from minicompress import equations
+from minicompress.recipes import grading, lessons, tables
+
+from .refusal import Refused, refusing
+
+_KEYS = {
+    "equations": "The JSON report has the key equations: for each id, title, formula, latex,\n"
+                 "source, signature, arguments, results, implementation, reference, properties\n"
+                 "and traps.\n",
+    "verify": "The JSON report has the keys: passed, inputs, seed, equations (id, title, passed,\n"
+              "inputs, properties, function, failures). Exit code 1 if any fails.\n",
+    "check": "The JSON report has the keys: id, title, passed, verdict, message, property,\n"
+             "inputs, found, expected, trap, properties, inputs_tried, seed. Exit code 1 unless\n"
+             "it passed.\n",
+    "grade": "The JSON report has the key submissions: for each file, lesson, points, most,\n"
+             "reason and exercises (number, id, points, most, reason).\n",
+    "notebooks": "The JSON report has the key files.\n",
+}
+
+
+def add_commands(command):
+    """Add them by ``command(name, run, summary, keys=…)``, which gives a parser."""
+    listing = command("equations", _equations, "list the equations, or show some in full", keys=_KEYS["equations"])
+    verify = command("verify", _verify, "run the equations' properties against the package", keys=_KEYS["verify"])
+    verify.add_argument("--examples", type=_count, default=60, metavar="N", help="inputs each (default: %(default)s)")
+    for sub in (listing, verify):
+        sub.add_argument("ids", nargs="*", metavar="ID", help="such as KD-1 (default: all)")
+    check = command("check", _check, "check a function of your own against an equation", keys=_KEYS["check"])
+    check.add_argument("id", metavar="ID", help="such as KD-1; `minicompress equations` lists them")
+    check.add_argument("function", metavar="FILE.py:FUNCTION", help="where your function is")
+    grade = command("grade", _grade, "grade the exercises of submitted notebooks", keys=_KEYS["grade"])
+    grade.add_argument("paths", nargs="+", metavar="NOTEBOOK", help="a notebook that keeps the lesson's name in its "
+                       "own, or a folder of them")
+    notebooks = command("notebooks", _notebooks, "copy the notebooks into a folder", keys=_KEYS["notebooks"])
+    notebooks.add_argument("folder", metavar="DIR", help="a folder, made if need be")
+
+
+def is_argument(word):
+    """Whether a word behind ``--json`` is no name of a report, but what these commands take."""
+    return word.endswith(".ipynb") or ".py:" in word or word.upper() in {
+        name.upper() for id in equations.equations() for name in (id.id, id.row)}
+
+
+def _equations(args):
+    with refusing(ValueError):
+        found = equations.equations(args.ids or None)
+    report = {"equations": [entry.report() for entry in found]}
+    if args.ids:
+        return report, "\n\n".join(map(str, found))
+    return report, tables.table(["ID", "title"], [[entry.id, entry.title] for entry in found], left=2)
+
+
+def _verify(args):
+    with refusing(ValueError):
+        result = equations.verify(args.ids or None, examples=args.examples)
+    return result.report, str(result), int(not result)
+
+
+def _check(args):
+    with refusing(ValueError):
+        entry = equations.equation(args.id)
+    result = equations.check(entry.id, _function(args.function))
+    return result.report, str(result), int(not result)
+
+
+def _function(place):
+    """The function that FILE.py:FUNCTION names."""
+    path, _, name = place.rpartition(":")
+    if not path.endswith(".py") or not name:
+        raise Refused(f"{place}: expected a file and a function in it, as in mine.py:softened")
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(Path(path).resolve().parent))  # what lies beside it can be imported
+    try:
+        spec.loader.exec_module(module)
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}") from error
+    except Exception as error:
+        raise Refused(f"{path}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.pop(0)
+    if not callable(found := getattr(module, name, None)):
+        raise Refused(f"{path} has no function {name!r}")
+    return found
+
+
+def _grade(args):
+    with refusing(ValueError):
+        report = grading.grade(args.paths)
+    return report, tables.grades(report)
+
+
+def _notebooks(args):
+    with refusing(FileExistsError, FileNotFoundError):
+        files = [str(path) for path in lessons.copy_lessons(args.folder)]
+    return {"files": files}, "\n".join(files)
+
+
+def _count(text):
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)

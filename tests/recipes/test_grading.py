@@ -1,0 +1,128 @@
+"""Submitted notebooks: what is right scores, and nothing else does; one broken exercise takes no other down."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from minicompress.recipes import grading, lessons
+
+ASKED = """# Exercise 1 (PR-1, 2 points)
+def share_of_zeros(x):
+    \"\"\"The sparsity of an array.\"\"\"
+    ...
+
+
+check("PR-1", share_of_zeros)"""
+RIGHT = """# Exercise 1 (PR-1, 2 points)
+def share_of_zeros(x):
+    return float((x == 0).mean())
+
+
+check("PR-1", share_of_zeros)"""
+SECOND = RIGHT.replace("Exercise 1", "Exercise 2").replace("2 points", "1 point").replace("share_of", "part_of")
+
+
+def notebook(path, *cells):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
+        {"cell_type": "markdown", "source": "# A lesson"},
+        *({"cell_type": "code", "source": cell.splitlines(keepends=True), "outputs": []} for cell in cells)]}), "utf-8")
+    return path
+
+
+@pytest.fixture
+def lesson(tmp_path, monkeypatch):
+    own = notebook(tmp_path / "own" / "09_lesson.ipynb", "import numpy as np\nfrom minicompress import check",
+                   ASKED, SECOND.replace("return float((x == 0).mean())", "..."))
+    monkeypatch.setattr(grading, "lessons", lambda: {"09_lesson": own})
+    return own
+
+
+def graded(tmp_path, *cells):
+    report = grading.grade([notebook(tmp_path / "09_lesson.ipynb", *cells)])
+    assert json.loads(json.dumps(report)) == report
+    submission, = report["submissions"]
+    assert submission["points"] == sum(e["points"] for e in submission["exercises"]) and submission["most"] == 3
+    return [(e["points"], e["reason"]) for e in submission["exercises"]]
+
+
+def test_the_exercises_are_read_off_the_notebook(lesson):
+    assert grading.exercises(lessons.read_notebook(lesson)) == [
+        grading.Exercise(1, "PR-1", 2, "share_of_zeros"), grading.Exercise(2, "PR-1", 1, "part_of_zeros")]
+
+
+def test_what_is_right_scores(lesson, tmp_path):
+    (first, why), (second, _) = graded(tmp_path, "import numpy as np", RIGHT, SECOND)
+    assert (first, second) == (2, 1) and "passed" in why
+
+
+def test_an_unsolved_notebook_scores_nothing(lesson):
+    submission, = grading.grade([lesson])["submissions"]
+    assert submission["points"] == 0 and all("not yet" in e["reason"] for e in submission["exercises"])
+
+
+@pytest.mark.parametrize(("cell", "reason"), [
+    (RIGHT.replace("float(", "float(("), "syntax error"),
+    ("", "the cell is gone"),
+    (RIGHT + "\n\n" + RIGHT.replace("share_of_zeros", "other"), None),  # a second definition in the cell does no harm
+    (RIGHT.replace("def share_of_zeros", "def share"), "defines no function share_of_zeros"),
+    (RIGHT.replace("(x == 0).mean()", "0.5"), "the same number"),
+    (RIGHT.replace("(x == 0)", "(x != 0)"), "not yet"),
+    (RIGHT.replace("    return", "    while True: pass\n    return"), "no answer within|never ends|seconds"),
+    (RIGHT.replace("    return", "    raise KeyError('x')\n    return"), "KeyError"),
+    (RIGHT.replace("def share", "def check(*_):\n    return True\n\n\ndef share"), "it uses check"),
+    (RIGHT.replace("def share", "check = print\ndef share"), "it uses check"),
+    (RIGHT.replace("    return", "    from minicompress.pruning import sparsity as s\n    return s(x)\n    return"),
+     "it uses minicompress"),
+    (RIGHT.replace("    return", "    import sys; sys.exit(0)\n    return"), "it uses sys"),
+    ("# Exercise 1 (PR-1, 2 points)\nprint('PR-1 sparsity: passed')", "defines no function"),
+    (RIGHT.replace("float((x == 0).mean())", "print('\\n{\"passed\": true}') or None"), "not yet"),
+    (RIGHT.replace("(x == 0)", "(y == 0)"), "NameError"),
+    ("y = 1 / 0\n" + RIGHT, "the cell is gone"),
+    (RIGHT.replace("def share", "y = 1 / 0\ndef share"), "ZeroDivisionError"),
+], ids=lambda value: None if value is None else value[-24:].strip())
+def test_what_is_broken_or_forged_scores_nothing(cell, reason, lesson, tmp_path):
+    (points, why), _ = graded(tmp_path, "import numpy as np", cell)
+    assert points == 2 if reason is None else points == 0 and re.search(reason, why), why
+
+
+@pytest.mark.parametrize("broken", ["def (", RIGHT.replace("    return", "    while True: pass\n    return")])
+def test_one_broken_exercise_takes_no_other_down(broken, lesson, tmp_path):
+    assert [points for points, _ in graded(tmp_path, broken, SECOND)] == [0, 1]
+
+
+def test_helpers_of_other_cells_come_along(lesson, tmp_path):
+    cells = ["import numpy as np\nimport nowhere_to_be_found", "def zero(x):\n    return np.asarray(x) == 0", "1 +",
+             RIGHT.replace("(x == 0)", "zero(x)"), SECOND]
+    assert [points for points, _ in graded(tmp_path, *cells)] == [2, 1]
+
+
+def test_an_exercise_twice_scores_nothing(lesson, tmp_path):
+    assert graded(tmp_path, RIGHT, RIGHT, SECOND)[0] == (0, "2 cells claim to be this exercise")
+
+
+def test_a_solution_may_keep_what_check_said(lesson, tmp_path):
+    assert graded(tmp_path, RIGHT.replace("\ncheck(", "\nresult = check("), SECOND)[0][0] == 2
+
+
+def test_a_folder_of_submissions(lesson, tmp_path):
+    folder = tmp_path / "all"
+    notebook(folder / "ada" / "09_lesson.ipynb", RIGHT, SECOND)
+    shutil.copy(lesson, folder / "09_lesson_bob.ipynb")
+    (folder / "09_lesson_eve.ipynb").write_text("{", "utf-8")
+    notebook(folder / "something else.ipynb", RIGHT)
+    found = {s["file"].replace(str(folder), "").strip("/\\").replace("\\", "/"): s
+             for s in grading.grade([folder])["submissions"]}
+    assert {name: s["points"] for name, s in found.items()} == {
+        "ada/09_lesson.ipynb": 3, "09_lesson_bob.ipynb": 0, "09_lesson_eve.ipynb": 0, "something else.ipynb": 0}
+    assert "no notebook" in found["09_lesson_eve.ipynb"]["reason"] and found["09_lesson_eve.ipynb"]["most"] == 3
+    assert "no lesson" in found["something else.ipynb"]["reason"]
+
+
+def test_what_holds_no_notebook_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no notebook"):
+        grading.grade([tmp_path])
+    with pytest.raises(ValueError, match=r"expected a notebook, its name ending in \.ipynb"):
+        grading.grade([tmp_path / "a.py"])
