@@ -159,7 +159,7 @@ def test_reproduce_prints_the_bars(capsys, monkeypatch):
     monkeypatch.setattr(jobs, "prepare", lambda data, model, seed, plan: prepare("digits", "mlp:64,9,10", seed=seed,
                                                                                  plan=PLAN))
     code, out, err = run(capsys, "reproduce", "lenet-300-100", "--seeds", "4,5")
-    assert code == 0 and "seed 4: dense" in err and "seed 5: pruning" in err
+    assert code == 0 and "seed 4: dense" in err and "seed 5: pruned" in err
     assert "at least 40.00×" in out and "at most 1.58 %" in out and "at most 300" in out
     assert "seeds 4, 5" in out and "NumPy" in out and max(map(len, out.splitlines()[:-2])) <= 80
     code, out, _ = run(capsys, "reproduce", "lenet-300-100", "--seeds", "4", "--json")

@@ -115,8 +115,13 @@ def _say(words):
 def _say_stage(stage, prefix=""):
     _say(f"{prefix}{stage.name}: test error {tables.percent(stage.error)}, {stage.bytes:,} bytes, {stage.ratio:.1f}×, "
          f"{stage.seconds:.0f} s")
+
+
+def _say_course(stage):
+    """A stage of Deep Compression, and what comes next."""
+    _say_stage(stage)
     if stage.name in _NEXT:
-        _say(prefix + _NEXT[stage.name])
+        _say(_NEXT[stage.name])
 
 
 def _tour(args):
@@ -126,7 +131,7 @@ def _tour(args):
     folder.mkdir(parents=True, exist_ok=True)
     job = recipes.prepare("digits", recipes.DIGITS_MODEL, seed=args.seed)
     _say(f"training {job.model_name} on digits …")
-    report = jobs.run(job, work, report=_say_stage)
+    report = jobs.run(job, work, report=_say_course)
     names = ["dense.mcz", "pruned.mcz", "compressed.mcz"]
     for name in names:
         os.replace(work / name, folder / name)
@@ -159,7 +164,7 @@ def _compress(args):
     elif (work / "job.json").exists():
         _say(f"starting over; --resume would go on with what is in {work}")
     _say(f"training {args.model} on {args.data} …")
-    report = recipes.compress(job, file, resume=args.resume, report=_say_stage) | {"file": str(file)}
+    report = recipes.compress(job, file, resume=args.resume, report=_say_course) | {"file": str(file)}
     return report, "\n".join([
         _heading(report), "", tables.stages(report), "",
         f"{file} gives the same logits in a fresh process, bit for bit."])
