@@ -35,6 +35,13 @@ def names(description):
         if kind in DEFAULTS:
             bias = (arguments + DEFAULTS[kind][len(arguments):])[-1]
             parameters.extend(".".join([*path, name]) for name in ["weight"] + ["bias"] * bias)
+        if kind in ("QuantizedLinear", "QuantizedConv2d", "BinaryLinear", "BinaryConv2d"):
+            parameters.append(".".join([*path, "weight"]))
+        if kind in ("QuantizedLinear", "QuantizedConv2d"):
+            buffers.append(".".join([*path, "bias"]))
+        if kind == "Threshold":
+            parameters.append(".".join([*path, "direction"]))
+            buffers.append(".".join([*path, "threshold"]))
         if kind in ("BatchNorm1d", "BatchNorm2d"):
             parameters.extend(".".join([*path, name]) for name in ["weight", "bias"])
             buffers.extend(".".join([*path, name]) for name in ["running_mean", "running_var"])

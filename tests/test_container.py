@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from minicompress import coding, container, models, nn, pruning, quantization
+from minicompress import binarization, coding, container, models, nn, pruning, quantization
 from minicompress.engine import Tensor
 from minicompress.forms import Affine, Codebook, Dense, Form, Sign, Sparse
 from tests import literal_container
@@ -44,6 +44,28 @@ class Twin(nn.Module):
         return self.norm(self.left(x) * self.right(x))
 
 
+def integers(rng, bits, model=None):
+    """A network of integer layers, batch norm folded away."""
+    model = convolutional(rng) if model is None else model
+    return quantization.convert(quantization.calibrate(quantization.prepare(model.eval(), weights=bits),
+                                                       rng.random((20, 64)).astype(np.float32)))
+
+
+def residual(rng):
+    block = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4, rng=rng), nn.ReLU())
+    return nn.Sequential({
+        "input": nn.ImageInput(1, 8, 8), "conv": nn.Conv2d(1, 4, 3, padding=1, rng=rng),
+        "add": nn.Add({"body": block, "shortcut": nn.Identity()}), "pool": nn.AvgPool2d(2), "flatten": nn.Flatten(),
+        "fc": nn.Linear(64, 3, rng=rng)})
+
+
+def binary(rng):
+    """A network on packed bits, its batch norms moved."""
+    net = binarization.binarize(models.mlp([64, 20, 70, 10], batch_norm=True, rng=rng), activations=True)
+    net(Tensor(rng.random((16, 64)).astype(np.float32)))
+    return binarization.pack(net.eval())
+
+
 MODELS = {
     "dense": lambda rng: models.mlp([12, 7, 3], rng=rng),
     "compressed": lambda rng: compressed(models.mlp([40, 30, 10], rng=rng), rng),
@@ -51,6 +73,10 @@ MODELS = {
     "nothing left": lambda rng: compressed(models.mlp([9, 4], rng=rng), rng, keep=0),
     "convolutional": convolutional,
     "convolutional, compressed": lambda rng: compressed(convolutional(rng), rng, keep=0.5),
+    "int8": lambda rng: integers(rng, 8),
+    "int4, residual": lambda rng: integers(rng, 4, residual(rng)),
+    "residual": residual,
+    "binary, packed": binary,
 }
 
 
@@ -115,8 +141,10 @@ def test_a_reader_written_from_the_page_finds_the_same(name, tmp_path):
     container.save(model, tmp_path / "model.mcz")
     description, found = literal_container.read((tmp_path / "model.mcz").read_bytes())
     assert description == container.inspect(tmp_path / "model.mcz").description
-    assert {key: (tuple(shape), np.array(values, np.float32).tobytes()) for key, (shape, values) in found.items()} \
-        == arrays(model)
+    known = arrays(model)
+    dtypes = {name: buffer.dtype for name, buffer in model.named_buffers()}
+    assert {key: (tuple(shape), np.array(values, dtypes.get(key, np.float32)).tobytes())
+            for key, (shape, values) in found.items()} == known
 
 
 def test_the_page_covers_long_sequences_of_symbols(tmp_path):

@@ -9,18 +9,37 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicompress import coding, container, models, nn
+from minicompress import binarization, coding, container, models, nn
 from minicompress.coding.bits import read_varint, varint
 from minicompress.forms import Dense
 from tests.mutants import mutate
-from tests.test_container import Twin, compressed, law_itemised, law_refused, law_round_trip, law_untouched, made
+from tests.test_container import (
+    Twin,
+    compressed,
+    integers,
+    law_itemised,
+    law_refused,
+    law_round_trip,
+    law_untouched,
+    made,
+)
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
+def tiny_binary(rng):
+    return binarization.pack(binarization.binarize(models.mlp([8, 6, 3], rng=rng), activations=True).eval())
+
+
+SMALL = {
+    "compressed": lambda rng: compressed(models.mlp([8, 6, 3], rng=rng), rng),
+    "int4": lambda rng: integers(rng, 4, models.mlp([64, 3, 2], rng=rng)),
+    "binary, packed": tiny_binary,
+}
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def small(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("small") / "model.mcz"
-    rng = np.random.default_rng(0)
-    container.save(compressed(models.mlp([8, 6, 3], rng=rng), rng), path)
+    container.save(SMALL[request.param](np.random.default_rng(0)), path)
     return path.read_bytes()
 
 
