@@ -77,7 +77,7 @@ def code_lengths(counts, max_bits=None):
 
 
 def canonical(lengths):
-    """The symbols in canonical order (by length, then by number), and their codes: ``(symbols, codes)``.
+    """The symbols in canonical order (by length, then by number), and their codes: ``(symbols, codes)`` (QU-14).
 
     Written as binary fractions the codes count up from zero, each by 2^-length, so the lengths say everything.
 

@@ -5,6 +5,7 @@ The references (`equations.distillation`, `equations.pruning`, …) are loops as
 
 from .checker import Check, check
 from .ledger import Equation, Trap, equation, equations
+from .sheltered import check_file
 from .verification import Verification, verify
 
-__all__ = ["Check", "Equation", "Trap", "Verification", "check", "equation", "equations", "verify"]
+__all__ = ["Check", "Equation", "Trap", "Verification", "check", "check_file", "equation", "equations", "verify"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from .ledger import equation
 from .subject import SINGLE, Misfit
-from .suite import run
+from .suite import Findings, alike, parts, run
 from .watch import TimeLimit, limited
 from .wording import in_words, told_apart
 
@@ -139,6 +139,11 @@ def _offers():
         yield "tensors", lambda value: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
 
 
+def misfit_report(entry, verdict, message, seed):
+    """The `Check` of a function of which nothing but this is known."""
+    return Check(_report(entry, Findings(), seed) | {"passed": False, "verdict": verdict, "message": message})
+
+
 def _report(entry, findings, seed):
     failure = findings.headline(entry.properties)
     failed = findings.failed
@@ -151,23 +156,26 @@ def _report(entry, findings, seed):
     constant = failure.kind in ("wrong", "shape") and _is_constant(findings.answers)
     found = next((answer for inputs, answer, _ in findings.answers if inputs is failure.inputs), None)
     expected = entry.subject(entry.reference)(*failure.inputs)
-    words = told_apart(found, expected)
+    words = told_apart(found, expected) if found is None or not alike(found, expected) else (in_words(expected),) * 2
     return report | {
         "verdict": "constant" if constant else failure.kind, "message": failure.message, "property": failure.property,
         "inputs": {name: in_words(value) for name, value in zip(entry.arguments, failure.inputs, strict=True)},
         "found": None if found is None else words[0], "expected": words[1],
-        "trap": None if constant else _matching_trap(entry, findings.answers)}
+        "trap": _matching_trap(entry, findings.answers)}
 
 
 def _is_constant(answers):
-    """Whether every number of every answer is one and the same, and the formula's are not."""
-    found, expected = (np.concatenate([np.ravel(part).astype("U32") for answer in answers for part in _parts(answer[i])]
-                                      or [np.array([], "U32")]) for i in (1, 2))
-    return len(answers) >= 3 and len(set(found.tolist())) == 1 and len(set(expected.tolist())) > 1
+    """Whether every number of every answer is one and the same, no NaN, and the formula's are not."""
+    found, expected = ({value for answer in answers for part in parts(answer[i]) for value in part.ravel().tolist()}
+                       for i in (1, 2))
+    return len(answers) >= 3 and len(found) == 1 < len(expected) and _is_finite(answers[0][1])
 
 
 def _matching_trap(entry, answers):
-    """The sentence of the trap that gives these very answers, and not the formula's; None if there is no such trap."""
+    """The sentence of the trap that gives these very answers, and not the formula's; None if there is no such trap.
+
+    An answer that is not finite may be another mistake on top, so it says nothing against a trap.
+    """
     for trap in entry.traps:
         subject, told = entry.subject(trap.function), False
         for inputs, found, expected in answers:
@@ -176,21 +184,16 @@ def _matching_trap(entry, answers):
                     wrong = subject(*inputs)
             except Misfit:
                 continue
-            if not _alike(found, wrong):
-                break
-            told = told or not _alike(expected, wrong)
+            if not alike(found, wrong):
+                if _is_finite(found) or not _is_finite(wrong):
+                    break
+                continue
+            told = told or not alike(expected, wrong)
         else:
             if told:
                 return trap.says
     return None
 
 
-def _alike(a, b):
-    a, b = _parts(a), _parts(b)
-    return len(a) == len(b) and all(
-        np.array_equal(x, y) if "U" in x.dtype.kind + y.dtype.kind else
-        x.shape == y.shape and np.allclose(x, y, 1e-5, 1e-6, equal_nan=True) for x, y in zip(a, b, strict=True))
-
-
-def _parts(answer):
-    return answer if isinstance(answer, tuple) else (answer,)
+def _is_finite(answer):
+    return all(part.dtype.kind == "U" or np.isfinite(part).all() for part in parts(answer))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .ledger import equations
 from .subject import SINGLE
-from .suite import run
+from .suite import run, weight
 from .wording import inputs_in_words
 
 
@@ -63,8 +63,7 @@ def _row(equation, count, seed):
         for name in [None, *equation.properties]:
             failed = [f for f in findings.failures if f.property == name]
             if failed:
-                worst = findings.headline(equation.properties) if name is None else min(
-                    failed, key=lambda f: len(repr(f.inputs)))
+                worst = min(failed, key=lambda failure: weight(failure.inputs))
                 failures.append({"side": side, "property": name, "message": worst.message,
                                  "inputs": inputs_in_words(equation, worst.inputs)})
     return {"id": equation.id, "title": equation.title, "passed": not failures, "inputs": len(inputs),

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from .. import coding as literal
-from ..ledger import Equation, Trap, resolve
+from ..ledger import Equation, Trap
 from ..suite import agrees, close, hold
 from .draw import listed, one_of
 
@@ -101,8 +101,8 @@ CSR_PRODUCT = Equation(
     latex=r"y_i = \sum_{j = p_i}^{p_{i+1} - 1} \text{data}_j \, x_{\text{indices}_j}",
     formula="y_i = Σ data[j] · x[indices[j]]  over j from indptr[i] to indptr[i+1] − 1",
     arguments={"data": "(a,)", "indices": "(a,)", "indptr": "(n + 1,)", "x": "(m,)"}, results={"y": "(n,)"},
-    implementation="minicompress.kernels.csr.CSR.__matmul__", reference=listed(_csr_times),
-    adapt=lambda _: _times(resolve("minicompress.kernels.csr.CSR")), inputs=_csr_inputs,
+    implementation="minicompress.kernels.csr", reference=listed(_csr_times),
+    adapt=lambda csr: _times(csr.CSR), inputs=_csr_inputs,
     properties={"rows without values give 0": _empty_rows_are_zero, "is linear in x": _linear_in_x,
                 "is what the formula gives": agrees(listed(_csr_times), 64)},
     traps=(Trap("reduceat", "np.add.reduceat gives an empty row its neighbour's first product: leave empty rows out.",

@@ -281,6 +281,8 @@ PARAMETERS = Equation(
     properties={"a bias for each unit": _difference_is_biases, "is what the formula gives": agrees(listed(_mlp), 0)},
     traps=(Trap("biases of the input", "the input has no biases: only units that are computed have one.",
                 lambda sizes: (_mlp(sizes.tolist())[0], _mlp(sizes.tolist())[0] + int(sizes.sum()))),
+           Trap("pairs of layers", "weights join neighbouring layers alone: this multiplies more.",
+                lambda sizes: (int(np.prod(sizes)), int(np.prod(sizes) + sizes[1:].sum()))),
            Trap("without biases", "the second number counts biases too.",
                 lambda sizes: (_mlp(sizes.tolist())[0],) * 2)))
 

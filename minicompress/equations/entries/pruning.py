@@ -330,9 +330,10 @@ MASKED = Equation(
     adapt=lambda mask: _masked_sgd(resolve("minicompress.nn.optim.SGD")),
     inputs=lambda rng, size: (eighths(rng, size + 1), eighths(rng, (3, size + 1), 2), 1,
                               np.append(0, rng.integers(0, 2, size)), 0.25, 0.5, one_of(rng, 0.0, 0.125)),
+    cases=((np.array([1.0, 2.0]), np.array([[1.0, 1.0], [1.0, np.nan]]), 1, np.array([1, 0]), 0.25, 0.5, 0.0),),
     properties={"pruned weights are exactly +0.0": _pruned_is_plus_zero, "nothing leaks from below the mask":
                 _nothing_leaks, "is what the formula gives": agrees(_masked_training, 256, lambda w, g, *_: 1 + np.abs(
-                    w).max() + np.abs(g).sum())},
+                    w).max() + np.nansum(np.abs(g)))},
     traps=(Trap("multiplied", "this multiplies by the mask: that makes −0.0, and NaN·0 is NaN. Select instead.",
                 _training(lambda w, moved, keep: moved * keep)),
            Trap("gradient masked", "only the gradient is masked: momentum from before revives what was pruned.",

@@ -1,0 +1,115 @@
+"""Bugs planted in the package that an equation's properties must catch: (ID, module, source text, what it becomes)."""
+
+_BY_MODULE = {
+    "minicompress.pruning.magnitude": [
+        ("PR-1", "float(np.mean(x == 0))", "float(np.mean(x != 0))"),
+        ("PR-2", "flat > threshold", "flat >= threshold"),
+        ("PR-2", "flat < threshold)", "flat <= threshold)"),
+        ("PR-2", "rank, sought = count - 1 - zeros", "rank, sought = count - 2 - zeros"),
+        ("PR-2", "if rank >= 0 else 0", "if rank >= 0 else -1"),
+        ("PR-2", "flat[flat != 0] if zeros", "flat[flat != 0] if not zeros"),
+        ("PR-2", "round(fraction * n)", "int(fraction * n)"),
+        ("PR-2", "np.full(size.shape, count == 0)", "np.full(size.shape, True)"),
+        ("PR-2", "return np.abs(w", "return (w"),
+        ("PR-2:threshold", "_checked(w) > np.float64", "_checked(w) >= np.float64"),
+        ("PR-2:deviation", "q * float(np.std(", "float(np.std("),
+        ("PR-2:network", "np.split(mask, ends)", "np.split(mask, ends - 1)"),
+    ],
+    "minicompress.pruning.schedule": [
+        ("PR-9", "** 3", "** 2"),
+        ("PR-9", "np.floor((step - begin) / every)", "np.ceil((step - begin) / every + 0.5)"),
+        ("PR-9", "initial - final", "final - initial"),
+    ],
+    "minicompress.pruning.channels": [
+        ("PR-4", "len(weight), -1), order, axis=1", "len(weight), -1), 2, axis=1"),
+        ("PR-4", "weight = np.asarray(weight, np.float64)", "weight = np.maximum(np.asarray(weight, np.float64), 0)"),
+    ],
+    "minicompress.distillation.losses": [
+        ("KD-1", "(logits - logits.data.max(axis=1, keepdims=True)) / require_temperature(temperature)",
+         "logits * require_temperature(temperature)"),
+        ("KD-2", '"T^2": lambda temperature: temperature**2', '"T^2": lambda temperature: 1.0'),
+        ("KD-2", "functional.cross_entropy(z, p)", "functional.cross_entropy(z, p) * z.shape[0]"),
+        ("KD-2", "functional.cross_entropy(z, p)", "-(softmax(z).log() * p).sum() / len(p)"),
+        ("KD-2", "z = _cooled(student_logits, temperature)", "z = student_logits"),
+        ("KD-2:gradient", "functional.cross_entropy(z, p)", "functional.cross_entropy(Tensor(z.data, True), p)"),
+        ("KD-3", 'scale="1")', 'scale="T^2")'),
+        ("KD-4", "/ (2 * len(v))", "/ (2 * v.size)"),
+        ("KD-5", "v.dtype.type(w) * v", "v"),
+        ("KD-5:logits", 'if combine == "probabilities":\n        teachers', 'if True:\n        teachers'),
+        ("KD-23", "/ (2 * len(v))", "/ len(v)"),
+    ],
+    "minicompress.quantization.affine": [
+        ("QU-1", "np.rint(codes, out=codes)", "np.floor(codes + 0.5)"),
+        ("QU-1", "high, out=codes), low", "high - 1, out=codes), low"),
+        ("QU-1:dequantize", "- np.asarray(zero_point, np.int32)", "+ np.asarray(zero_point, np.int32)"),
+        ("QU-2", "r_min, r_max = np.minimum(r_min, 0), np.maximum(r_max, 0)", "pass"),
+        ("QU-2", "np.rint(low - r_min / scale)", "np.floor(low - r_min / scale)"),
+        ("QU-2:symmetric", "np.maximum(-r_min, r_max) / (high", "np.maximum(np.abs(r_min), r_max) / (high + 1"),
+        ("QU-3", "np.maximum(-r_min, r_max) / (high", "np.maximum(-r_min, r_max).max() / (high"),
+        ("QU-4", "(r_max - r_min) / (high - low)", "(r_max - r_min) / (high - low - 1)"),
+    ],
+    "minicompress.engine.surrogate": [
+        ("QU-8", "(x.data >= low) & (x.data <= high)", "(x.data >= low) & (x.data <= high + 1)"),
+        ("BI-1", "np.where(x.data >= 0, one, -one)", "np.where(x.data > 0, one, -one)"),
+        ("BI-3", "-one), np.abs(x.data) <= 1", "-one), np.abs(x.data) < 1"),
+    ],
+    "minicompress.kernels.integer": [
+        ("QU-10", "while _rounded(m, shift) >= 1 << 31:", "while _rounded(m, shift) > 1 << 31:"),
+        ("QU-10", "(2 * (m.numerator << shift) + m.denominator)", "(2 * (m.numerator << shift))"),
+    ],
+    "minicompress.clustering": [
+        ("QU-11", "value <= F[done] + price", "value <= F[done] + 3 * price"),
+        ("QU-11", "if links == k or (", "if links >= 1 or ("),
+        ("QU-11:lloyd", "moved = middle + total / size\n", "moved = middle + total / (size + 1)\n"),
+        ("QU-11:lloyd", "(centroids[1:] + centroids[:-1]) * 0.5", "centroids[1:] * 0.6 + centroids[:-1] * 0.4"),
+    ],
+    "minicompress.quantization.weight_sharing": [
+        ("QU-13", "math.log2(k) + k * bits", "math.ceil(math.log2(k)) + k * bits"),
+        ("QU-13", "math.log2(k) + k * bits", "math.log2(k)"),
+    ],
+    "minicompress.coding.csr": [
+        ("PR-16", "np.nonzero(matrix)", "np.nonzero(matrix.T)[::-1]"),
+        ("PR-16", "minlength=len(matrix)), out=indptr[1:]", "minlength=len(matrix)), out=indptr[:-1]"),
+        ("PR-16", "np.nonzero(matrix)", "np.nonzero(matrix > 0)"),
+    ],
+    "minicompress.coding.relative_index": [
+        ("PR-17", "slots = (gap >> bits) + 1", "slots = gap // (2**bits - 1) + 1"),
+        ("PR-17", "2**bits - 1, np.uint16)", "2**bits - 2, np.uint16)"),
+        ("PR-17", "gap & 2**bits - 1", "gap % (2**bits - 1)"),
+        ("PR-17", "prepend=-1) - 1", "prepend=0) - 1"),
+    ],
+    "minicompress.coding.huffman": [
+        ("QU-14", "chosen = 2 * (chosen - singles)", "chosen = chosen - singles"),
+        ("QU-14", "        lengths[used] = 1\n", ""),
+        ("QU-14:canonical", "(np.cumsum(shares) - shares)", "np.cumsum(shares)"),
+        ("QU-14:canonical", 'argsort(lengths[symbols], kind="stable")', 'argsort(-lengths[symbols], kind="stable")'),
+    ],
+    "minicompress.nn.metrics": [
+        ("ME-1:confusion", "labels.astype(np.int64) * num_classes + predictions",
+         "predictions.astype(np.int64) * num_classes + labels"),
+        ("ME-1:accuracy", "float(np.trace(self.confusion) / self.confusion.sum())",
+         "float(np.mean(np.diag(self.confusion)))"),
+        ("ME-1", "whole, out=np.zeros(np.shape(part)), where=np.asarray(whole) != 0", "np.maximum(whole, 2)"),
+        ("ME-1", "out=np.zeros(np.shape(part)), where=np.asarray(whole) != 0", ""),
+        ("ME-1", "np.diag(self.confusion), self.confusion.sum(axis=0))",
+         "np.diag(self.confusion), self.confusion.sum(axis=1))"),
+        ("ME-1", "_ratio(2 * np.diag", "_ratio(np.diag"),
+        ("ME-1:macro-f1", "float(self.f1.mean())", "float(self.f1[self.f1 > 0].mean())"),
+    ],
+    "minicompress.binarization.projections": [
+        ("BI-2", "dtype=np.float32) < (w + 1) / 2", "dtype=np.float32) < w"),
+        ("BI-4", "np.clip(w, -1, 1, out=w)", "np.clip(w, -2, 2, out=w)"),
+        ("BI-5", "np.where(counts, np.abs(w), 0)", "np.where(counts, w, 0)"),
+        ("BI-7", "np.where(w >= 0, g, -g)", "g + 0 * w"),
+    ],
+    "minicompress.binarization.packed": [
+        ("BI-10", "np.where(begins, ALWAYS, NEVER)", "np.where(begins, NEVER, ALWAYS)"),
+        ("BI-10", "(x.data >= self.threshold", "(x.data > self.threshold"),
+    ],
+    "minicompress.kernels.xnor": [
+        ("BI-8", "return n - 2 * _differing(a_words, b_words)", "return WORD * a_words.shape[1] - 2 * _differing("
+                                                                "a_words, b_words)"),
+        ("BI-8", "return n - 2 * _differing(a_words, b_words)", "return n - _differing(a_words, b_words)"),
+    ],
+}
+MUTANTS = [(id, module, old, new) for module, rows in _BY_MODULE.items() for id, old, new in rows]

@@ -1,0 +1,283 @@
+"""The checker: what passes, what doesn't and why, in the learner's terms."""
+
+import gc
+import json
+import math
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import minicompress
+from minicompress import equations
+from minicompress.equations import check, watch
+
+
+def softened(z, T):
+    e = np.exp((z - z.max()) / T)
+    return e / e.sum()
+
+
+def in_plain_python(z, T):
+    most = max(z)
+    powers = [math.exp((x - most) / T) for x in z]
+    return [power / sum(powers) for power in powers]
+
+
+def in_lists_alone(z, T):
+    """Lists know no arithmetic, and arrays no `index`."""
+    assert z.index(max(z)) >= 0
+    return in_plain_python(z, T)
+
+
+def in_float32(z, T):
+    return softened(z.astype(np.float32), np.float32(T))
+
+
+def as_a_tuple_of_scalars(z, T):
+    return tuple(np.float64(p) for p in softened(z, T))
+
+
+@pytest.mark.parametrize("function", [softened, in_plain_python, in_lists_alone, in_float32, as_a_tuple_of_scalars,
+                                      lambda z, T: softened(z, T).reshape(-1).tolist()])
+def test_a_right_function_passes_however_it_is_written(function):
+    result = check("KD-1", function)
+    assert result and result.report["verdict"] == "passed" and result.report["inputs_tried"] == 60
+    assert all(result.report["properties"].values())
+    assert str(result).startswith("KD-1 softened softmax: passed\n60 inputs tried")
+
+
+def test_a_function_of_tensors_passes():
+    torch = pytest.importorskip("torch")
+    assert check("KD-1", lambda z, T: torch.softmax(z / T, dim=-1))
+    assert check("KD-1", lambda z, T: torch.softmax(torch.tensor(list(z), dtype=torch.float32) / T, dim=-1))
+    tensor = check("KD-1", lambda z, T: torch.nn.functional.softmax(z / T, dim=0, dtype=z.dtype).requires_grad_())
+    assert tensor and "It wants tensors" in str(tensor)
+
+
+def test_a_tensor_of_this_package_is_an_answer_too():
+    from minicompress.distillation import softened
+    assert check("KD-1", lambda z, T: softened(minicompress.Tensor(z[None]), T)[0])
+
+
+def nothing(z, T):
+    pass
+
+
+def raises(z, T):
+    return z / undefined  # noqa: F821
+
+
+def in_place(z, T):
+    z -= z.max()
+    z /= T
+    return softened(z, 1.0)
+
+
+def endless(z, T):
+    while True:
+        T += 1
+
+
+def endless_and_deaf(z, T):
+    while True:
+        try:
+            len(z)
+        except:  # noqa: E722
+            pass
+
+
+@pytest.mark.parametrize(("verdict", "function", "words"), [
+    ("nothing", nothing, "it returns nothing (None)"),
+    ("exception", raises, "it raises NameError: name 'undefined' is not defined (line"),
+    ("exception", lambda z: z, "takes 1 positional argument"),
+    ("exception", lambda z, T: sys.exit(), "it raises SystemExit"),
+    ("exception", lambda z, T: 1 / 0, "ZeroDivisionError"),
+    ("constant", lambda z, T: 0.5, "the same number, whatever the input is"),
+    ("constant", lambda z, T: np.zeros(len(z)), "the same number, whatever the input is"),
+    ("shape", lambda z, T: softened(z, T)[None], "p has shape (1, 2), expected (2,)"),
+    ("shape", lambda z, T: softened(z, T).sum() * z[0], "p has shape (), expected (2,)"),
+    ("type", lambda z, T: "probabilities", "p is text, expected numbers"),
+    ("type", lambda z, T: {"p": 1}, "expected numbers"),
+    ("type", lambda z, T: [[1], [2, 3]], "expected numbers"),
+    ("type", lambda z, T: [None, None], "expected numbers"),
+    ("in place", in_place, "it changes its input in place"),
+    ("endless", endless, "no answer within 0.3 seconds"),
+    ("endless", endless_and_deaf, "no answer within 0.3 seconds"),
+    ("wrong", lambda z, T: softened(z, 1.0), "does not hold"),
+])
+def test_misfits_are_told_apart_and_never_pass(verdict, function, words):
+    result = check("KD-1", function, seconds=0.3)
+    assert not result and result.report["verdict"] == verdict
+    assert words in str(result)
+    json.dumps(result.report, allow_nan=False)
+
+
+@pytest.mark.parametrize("entry", equations.equations(), ids=lambda entry: entry.id)
+def test_no_equation_lets_an_empty_function_or_a_constant_pass(entry):
+    several = len(entry.results)
+    for constant in (1, float("nan"), ""):
+        function = (lambda *inputs, c=constant: c) if several == 1 else lambda *inputs, c=constant: (c,) * several
+        assert not check(entry.id, function, examples=24), constant
+    assert check(entry.id, lambda *inputs: None, examples=24).report["verdict"] == "nothing"
+    assert not check(entry.id, lambda *inputs: inputs[0], examples=24)
+
+
+@pytest.mark.parametrize("entry", equations.equations(), ids=lambda entry: entry.id)
+def test_the_reference_passes_and_each_trap_is_named(entry):
+    assert check(entry.id, entry.reference, examples=24)
+    for trap in entry.traps:
+        result = check(entry.id, trap.function, examples=36)
+        assert not result and result.report["trap"] == trap.says, trap.name
+        assert trap.says in str(result)
+
+
+def test_a_loop_is_stopped_and_leaves_no_thread():
+    before = threading.active_count()
+    check("KD-1", endless, seconds=0.2)
+    check("KD-1", endless_and_deaf, seconds=0.2)
+    assert threading.active_count() == before
+
+
+def test_what_can_only_wait_is_left_behind():
+    event = threading.Event()
+    result = check("KD-1", lambda z, T: event.wait(), seconds=0.1)
+    assert "could not even be stopped" in str(result)
+    event.set()
+
+
+def test_slow_calls_add_up_to_the_limit():
+    result = check("KD-1", lambda z, T: time.sleep(0.05) or softened(z, T), seconds=0.1)
+    assert result.report["verdict"] == "endless"
+
+
+def test_the_limit_passes_results_and_errors_on():
+    assert watch.limited(lambda: 3, 10) == 3
+    with pytest.raises(KeyError):
+        watch.limited(lambda: {}["x"], 10)
+    with pytest.raises(watch.Ended, match="SystemExit"):
+        watch.limited(sys.exit, 10)
+
+
+def test_two_learners_see_the_same_counterexample():
+    one, two = (check("KD-2", lambda z, v, y, T, alpha: float(T)) for _ in range(2))
+    assert one.report == two.report
+    assert check("KD-2", lambda z, v, y, T, alpha: float(T), seed=1).report["inputs"] != one.report["inputs"]
+
+
+def test_the_smallest_input_is_shown_with_both_answers():
+    report = check("PR-2", lambda w, s: np.abs(w) > np.quantile(np.abs(w), s)).report
+    assert report["property"] == "exactly round(s·n) are pruned"
+    assert len(report["inputs"]["w"]) < 20 and report["found"] != report["expected"]
+
+
+def test_kl_the_other_way_round_is_named():
+    def loss(z, v, y, T, alpha):
+        p, q = (np.array([softened(row, T) for row in logits]) for logits in (v, z))
+        hard = -np.mean([np.log(softened(row, 1.0)[label]) for row, label in zip(z, y, strict=True)])
+        with np.errstate(all="ignore"):
+            return alpha * hard + (1 - alpha) * T * T * np.mean(np.sum(q * np.log(q / p), axis=1))
+    assert "KL(student‖teacher)" in check("KD-2", loss, examples=8).report["trap"]
+
+
+def test_a_function_that_remembers_does_not_pass():
+    """Right the first time only."""
+    calls = []
+
+    def forgetful(z, T):
+        calls.append(z)
+        return softened(z, T) if len(calls) < 5 else softened(z, 1.0)
+    assert not check("KD-1", forgetful)
+
+
+def test_one_buffer_for_all_answers_is_no_harm():
+    buffer = np.zeros(100)
+
+    def frugal(z, T):
+        buffer[:len(z)] = softened(z, T)
+        return buffer[:len(z)]
+    assert check("KD-1", frugal)
+
+
+def test_html_is_escaped_and_coloured():
+    wrong = check("KD-1", lambda z, T: {"<b>": 1}["<i>"])
+    assert "<i>" not in wrong._repr_html_() and "&lt;i&gt;" in wrong._repr_html_()
+    assert wrong._repr_html_().split("color")[0] != check("KD-1", softened)._repr_html_().split("color")[0]
+
+
+@pytest.mark.parametrize(("arguments", "error"), [
+    (("KD-99", softened), ValueError), (("KD-1", 0.5), TypeError), ((None, softened), ValueError)])
+def test_bad_input_is_refused(arguments, error):
+    with pytest.raises(error, match="expected"):
+        check(*arguments)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# In a process of its own
+
+FILE = """\
+import itertools, os
+import numpy as np
+print("on import")
+
+def right(z, T):
+    print("in the call")
+    e = np.exp((z - z.max()) / T)
+    return e / e.sum()
+
+def wrong(z, T):
+    return right(z, 1.0)
+
+def deaf(z, T):
+    return sum(itertools.count())  # compiled, and never lets go
+
+def leaves(z, T):
+    os._exit(7)
+
+number = 3
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "mine.py").write_text(FILE, "utf-8")
+    return lambda name: f"{tmp_path / 'mine.py'}:{name}"
+
+
+def test_a_file_is_checked_as_a_function_is(place, capfd):
+    assert equations.check_file("KD-1", place("right"))
+    wrong = equations.check_file("KD-1", place("wrong"), seed=3)
+    assert wrong.report == check("KD-1", lambda z, T: softened(z, 1.0), seed=3).report
+    assert "T = 1" in wrong.report["trap"] and capfd.readouterr().out == ""
+
+
+def test_a_file_can_do_no_harm(place, monkeypatch):
+    monkeypatch.setattr("minicompress.equations.sheltered.STARTING", 4.0)
+    assert equations.check_file("KD-1", place("leaves")).report["message"] == "it ends Python, with code 7"
+    assert equations.check_file("KD-1", place("deaf"), seconds=0.1).report["verdict"] == "endless"
+
+
+def test_files_that_are_none_are_refused(place, tmp_path):
+    (tmp_path / "broken.py").write_text("def f(:", "utf-8")
+    (tmp_path / "raising.py").write_text("raise OSError('no')", "utf-8")
+    here = f"{tmp_path}/"
+    for where, words in ((place("absent"), "no function"), (place("number"), "no function"), ("mine.txt", "expected a"),
+                         (here + "none.py:f", "No such"), (here + "broken.py:f", "SyntaxError"),
+                         (here + "raising.py:f", "OSError: no")):
+        with pytest.raises(ValueError, match=words):
+            equations.check_file("KD-1", where)
+
+
+def test_nothing_is_kept_alive():
+    """A learner's function is not held by the checker once it is checked."""
+    import weakref
+
+    def mine(z, T):
+        return softened(z, T)
+    reference = weakref.ref(mine)
+    check("KD-1", mine)
+    del mine
+    gc.collect()
+    assert reference() is None
