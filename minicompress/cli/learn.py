@@ -1,14 +1,11 @@
 """The commands for learners and teachers: ``equations | verify | check | grade | notebooks``."""
 
 import argparse
-import importlib.util
-import sys
-from pathlib import Path
 
 from minicompress import equations
 from minicompress.recipes import grading, lessons, tables
 
-from .refusal import Refused, refusing
+from .refusal import refusing
 
 _KEYS = {
     "equations": "The JSON report has the key equations: for each id, title, formula, latex,\n"
@@ -65,30 +62,8 @@ def _verify(args):
 
 def _check(args):
     with refusing(ValueError):
-        entry = equations.equation(args.id)
-    result = equations.check(entry.id, _function(args.function))
+        result = equations.check_file(args.id, args.function)
     return result.report, str(result), int(not result)
-
-
-def _function(place):
-    """The function that FILE.py:FUNCTION names."""
-    path, _, name = place.rpartition(":")
-    if not path.endswith(".py") or not name:
-        raise Refused(f"{place}: expected a file and a function in it, as in mine.py:softened")
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(Path(path).resolve().parent))  # what lies beside it can be imported
-    try:
-        spec.loader.exec_module(module)
-    except OSError as error:
-        raise Refused(f"{path}: {error.strerror}") from error
-    except Exception as error:
-        raise Refused(f"{path}: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.pop(0)
-    if not callable(found := getattr(module, name, None)):
-        raise Refused(f"{path} has no function {name!r}")
-    return found
 
 
 def _grade(args):
