@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minicompress import clustering
-from minicompress.engine import Tensor, take
 from minicompress.equations import quantization as literal
+from tests.laws.holding import hold
 from tests.mutants import mutate
 
 DTYPES = st.sampled_from([np.float16, np.float32, np.float64])
@@ -166,13 +166,6 @@ def law_equal_numbers_count_each(implementation, w, k, times):
         partition_error(w, implementation.optimal(w, k)[1]) * times, rel=1e-12)
 
 
-def law_centroid_gradient(gather, gradient, codes, k):
-    """(QU-12) Autograd's gather gradient is the printed sum, bit for bit on small integers."""
-    centroids = Tensor(np.arange(k, dtype=np.float64), requires_grad=True)
-    (gather(centroids, codes) * Tensor(gradient)).sum().backward()
-    assert centroids.grad.tolist() == literal.centroid_gradient(gradient.tolist(), codes.tolist(), k)
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # The implementation keeps them
 
@@ -263,7 +256,12 @@ GRADIENTS = hnp.arrays(np.float64, (4, 5), elements=st.integers(-9, 9).map(float
 
 @given(GRADIENTS, CODES)
 def test_centroid_gradient(gradient, codes):
-    law_centroid_gradient(take, gradient, codes, 7)
+    hold("QU-12", gradient, codes.astype(int), 7)
+
+
+@given(weights(np.float64, GRID, 7), st.integers(1, 4))
+def test_the_ledgers_properties(w, k):
+    hold("QU-11", w, k)
 
 
 @given(weights(np.float64, GRID, 6), st.integers(1, 3))
@@ -394,14 +392,3 @@ def test_planted_mutants_are_caught(law, old, new):
     law(clustering)
     with pytest.raises((AssertionError, IndexError, ValueError, RuntimeWarning)):
         law(mutate(clustering, old, new))
-
-
-def test_a_wrong_gather_gradient_is_caught():
-    codes = np.array([[0, 1], [1, 1]])
-
-    def lossy(centroids, codes):  # forgets all but one of the equal codes
-        return take(centroids, codes) * Tensor(np.array([[1.0, 1.0], [1.0, 0.0]]))
-
-    law_centroid_gradient(take, np.ones((2, 2)), codes, 3)
-    with pytest.raises(AssertionError):
-        law_centroid_gradient(lossy, np.ones((2, 2)), codes, 3)
