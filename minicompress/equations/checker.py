@@ -2,15 +2,14 @@
 
 import html
 import sys
-import time
 import warnings
 
 import numpy as np
 
 from .ledger import equation
 from .subject import SINGLE, Misfit
-from .suite import Findings, alike, parts, run
-from .watch import TimeLimit, limited
+from .suite import Failure, Findings, alike, parts, run
+from .watch import TimeLimit, Watch
 from .wording import in_words, told_apart
 
 HEADLINES = {
@@ -96,12 +95,12 @@ def check(id, function, *, examples=60, seed=0, seconds=5.0):
     entry = equation(id)
     if not callable(function):
         raise TypeError(f"function is a {type(function).__name__}, expected something to call")
-    inputs, limit, shown = entry.examples(examples, seed), _Limit(seconds, 6 * seconds), None
+    inputs, watch, shown = entry.examples(examples, seed), Watch(seconds, 6 * seconds), None
     for offered, offer in _offers():
         for eps in (None, SINGLE):
             # What fails is asked again in other ways, but only until it fails there too.
-            findings = run(entry, entry.subject(function, eps=eps, offer=offer, run=limit), inputs,
-                           until_failure=shown is not None and shown.answers != [])
+            findings = _watched(watch, entry, entry.subject(function, eps=eps, offer=offer, run=watch.call), inputs,
+                                until_failure=shown is not None and shown.answers != [])
             if findings.passed:
                 notes = [f"It wants {offered}, so it was given them." if offered != "arrays" else "",
                          "Right to single precision." if eps else ""]
@@ -113,22 +112,16 @@ def check(id, function, *, examples=60, seed=0, seconds=5.0):
     return Check(_report(entry, shown, seed))
 
 
-class _Limit:
-    """Runs calls, each under a time limit, and all together under a larger one."""
-
-    def __init__(self, each, together):
-        self.each, self.left = each, together
-
-    def __call__(self, call):
-        begin = time.monotonic()
-        try:
-            return limited(call, min(self.each, max(self.left, 0.01)))
-        except TimeLimit as limit:
-            words = f"{limit}: a loop that never ends, or far too slow"
-            raise Misfit("endless", words if limit.stopped else
-                         words + "; it could not even be stopped, so restart Python") from limit
-        finally:
-            self.left -= time.monotonic() - begin
+def _watched(watch, entry, subject, inputs, **options):
+    """`run`, with an endless call among what it finds."""
+    findings = Findings()
+    try:
+        watch.run(lambda: run(entry, subject, inputs, findings=findings, **options))
+    except TimeLimit as limit:
+        words = f"{limit}: a loop that never ends, or far too slow"
+        words += "" if limit.stopped else "; it could not even be stopped, so restart Python"
+        findings.failures.append(Failure(None, "endless", words, findings.current))
+    return findings
 
 
 def _offers():

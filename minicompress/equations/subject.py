@@ -21,7 +21,8 @@ class Subject:
     function : takes the arguments of an equation
     results : their names; more than one means that the function returns a tuple of that many
     eps : the relative precision that its numbers are held to, float64's unless told
-    run : (thunk) -> result, how a call is made; ``offer`` turns each input into what the function is given
+    run : (thunk) -> result, how a call is made, such as `Watch.call`
+    offer : turns each input into what the function is given
 
     Raises `Misfit` for what is no result at all.
     """

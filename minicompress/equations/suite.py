@@ -57,9 +57,10 @@ class Failure:
 
 @dataclass
 class Findings:
-    """What a run of the suite found: answers on which inputs, and the failures with the most telling one first."""
+    """What a run of the suite found: answers on which inputs, and the failures; filled while it runs."""
 
     tried: int = 0
+    current: tuple = ()  # the inputs that are being tried
     calls: Counter = field(default_factory=Counter)  # inputs tried, by property
     failures: list = field(default_factory=list)
     answers: list = field(default_factory=list)  # (inputs, found, expected)
@@ -85,11 +86,11 @@ class Findings:
 ENOUGH = 3  # misfits after which a function is not asked again
 
 
-def run(equation, subject, examples, *, until_failure=False):
-    """The properties of an equation on each of the examples; an endless function is asked no further."""
-    findings, reference = Findings(), equation.subject(equation.reference)
+def run(equation, subject, examples, *, until_failure=False, findings=None):
+    """The `Findings` of the properties of an equation on each of the examples, in the given ones if there are any."""
+    findings, reference = Findings() if findings is None else findings, equation.subject(equation.reference)
     for inputs in examples:
-        findings.tried += 1
+        findings.tried, findings.current = findings.tried + 1, inputs
         try:
             found, expected = subject(*inputs), reference(*inputs)
             findings.answers.append((inputs, found, expected))
@@ -102,7 +103,7 @@ def run(equation, subject, examples, *, until_failure=False):
         except Misfit as misfit:
             findings.failures.append(Failure(None, misfit.kind, str(misfit), inputs))
             kinds = Counter(failure.kind for failure in findings.failures if failure.property is None)
-            if until_failure or misfit.kind == "endless" or kinds[misfit.kind] >= ENOUGH:
+            if until_failure or kinds[misfit.kind] >= ENOUGH:
                 break
     return findings
 

@@ -1,4 +1,4 @@
-"""A time limit for a call, on every system and inside Jupyter: a thread, and an exception thrown into it from outside.
+"""A time limit for calls, on every system and inside Jupyter: a thread, and an exception thrown into it from outside.
 
 No signal is needed (Windows has no alarm), and no second process (what a notebook's cell defines can't be sent there).
 A loop in Python is stopped this way, also one that swallows exceptions, by throwing again; a call that waits, such as
@@ -32,42 +32,65 @@ class Ended(Exception):
         self.ended_by = ended_by
 
 
-class _Stop(SystemExit):
-    """Thrown into the thread; threads end silently on a SystemExit."""
+class _Stop(BaseException):
+    """Thrown into the thread."""
 
 
-def limited(call, seconds):
-    """The result of ``call()``, made in a thread of its own, or whatever it raised; `TimeLimit` after so many seconds.
+class Watch:
+    """Watches over work in another thread, in which each call may take so many seconds, and all together so many.
 
-    >>> limited(lambda: 6 * 7, seconds=10)
+    >>> watch = Watch(each=10, together=60)
+    >>> watch.run(lambda: watch.call(lambda: 6 * 7))
     42
     """
-    outcome = {}
 
-    def work():
+    def __init__(self, each, together):
+        self.each, self.left, self.deadline = each, together, None
+
+    def call(self, function):
+        """``function()``, against the clock: the work makes its calls so."""
+        begin = time.monotonic()
+        self.deadline = begin + min(self.each, max(self.left, 0.01))
         try:
-            with np.errstate(all="ignore"):
-                outcome["result"] = call()
-        except _Stop:
-            pass
-        except BaseException as error:  # whatever it is, it belongs to the caller
-            outcome["error"] = error
+            return function()
+        except (Exception, _Stop):
+            raise
+        except BaseException as error:  # exit() must not end who called
+            raise Ended(error) from error
+        finally:
+            self.deadline = None
+            self.left -= time.monotonic() - begin
 
-    thread = threading.Thread(target=work, daemon=True, name="a function under a time limit")
-    thread.start()
-    try:
-        thread.join(seconds)
-    except BaseException:  # Ctrl-C while waiting
-        _stop(thread)
-        raise
-    if thread.is_alive():
-        raise TimeLimit(seconds, _stop(thread))
-    if "error" in outcome:
-        error = outcome["error"]
-        raise error if isinstance(error, Exception) else Ended(error)  # exit() must not end who called
-    if "result" not in outcome:
-        raise TimeLimit(seconds, True)
-    return outcome["result"]
+    def run(self, work):
+        """The result of ``work()``, or what it raises; `TimeLimit` if one of its calls takes too long.
+
+        The work runs in a thread of its own, in which NumPy doesn't warn of overflow and the like.
+        """
+        outcome = {}
+
+        def begin():
+            with contextlib.suppress(_Stop):
+                try:
+                    with np.errstate(all="ignore"):
+                        outcome["result"] = work()
+                except Exception as error:
+                    outcome["error"] = error
+
+        thread = threading.Thread(target=begin, daemon=True, name="work under a time limit")
+        thread.start()
+        try:
+            while thread.is_alive():
+                deadline = self.deadline
+                left = self.each if deadline is None else deadline - time.monotonic()
+                if left <= 0 and deadline == self.deadline:
+                    raise TimeLimit(self.each, _stop(thread))
+                thread.join(max(left, 0.001))
+        except KeyboardInterrupt:  # while waiting
+            _stop(thread)
+            raise
+        if "error" in outcome:
+            raise outcome["error"]
+        return outcome["result"]
 
 
 def _stop(thread):
