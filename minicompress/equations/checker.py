@@ -59,8 +59,9 @@ class Check:
         if r["trap"]:
             yield f"A known mistake answers the same: {r['trap']}"
         if any(held is not None for held in r["properties"].values()):
-            yield "properties: " + ", ".join(f"{name} ({'holds' if held else 'fails'})"
-                                             for name, held in r["properties"].items() if held is not None)
+            yield "Properties:"
+            yield from (f"    {'holds' if held else 'fails'}  {name}" for name, held in r["properties"].items()
+                        if held is not None)
 
     def __str__(self):
         return "\n".join(self._lines())

@@ -23,7 +23,7 @@ class Trap:
     function: Callable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Equation:
     """One equation as one function: a row of the table, or a part of it whose name follows a colon.
 
@@ -101,6 +101,8 @@ class Equation:
         if self.traps:
             lines += ["", "traps", *(f"    {trap.name}: {trap.says}" for trap in self.traps)]
         return "\n".join(lines)
+
+    __repr__ = __str__
 
     def _repr_markdown_(self):
         symbols = [f"- `{name}`: {text}" for name, text in (self.arguments | self.results).items()]
