@@ -1,0 +1,110 @@
+"""Solutions as learners write them, in loops, NumPy or PyTorch, none of them like the reference: all must pass."""
+
+import heapq
+import math
+
+import numpy as np
+import pytest
+
+from minicompress.equations import check
+
+
+def magnitude_mask(w, s):
+    mask = np.ones_like(w, bool)
+    mask[np.argsort(np.abs(w), kind="stable")[:round(s * len(w))]] = False
+    return mask
+
+
+def quantize_in_plain_python(r, s, z, q_min, q_max):
+    return [max(q_min, min(q_max, round(x / s + z))) for x in r]
+
+
+def asymmetric_in_float32(r_min, r_max, bits):
+    r_min, r_max, levels = np.float32(min(r_min, 0)), np.float32(max(r_max, 0)), 2**bits - 1
+    s = (r_max - r_min) / np.float32(levels) or np.float32(1)
+    return s, np.rint(-(2 ** (bits - 1)) - r_min / s)
+
+
+def huffman(counts):
+    lengths, heap = np.zeros(len(counts), int), [(c, i, (i,)) for i, c in enumerate(counts) if c]
+    if len(heap) == 1:
+        lengths[heap[0][1]] = 1
+    heapq.heapify(heap)
+    for parent in range(len(heap) - 1):
+        (a, _, left), (b, _, right) = heapq.heappop(heap), heapq.heappop(heap)
+        lengths[list(left + right)] += 1
+        heapq.heappush(heap, (a + b, len(counts) + parent, left + right))
+    return lengths
+
+
+def log_softmax(z):
+    z = z - z.max(axis=1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+
+
+def soft_target_loss(z, v, y, T, alpha):
+    hard = -log_softmax(z)[np.arange(len(y)), y].mean()
+    return alpha * hard - (1 - alpha) * T * T * (np.exp(log_softmax(v / T)) * log_softmax(z / T)).sum(axis=1).mean()
+
+
+def multiplier(m):
+    fraction, exponent = math.frexp(m)
+    m0 = math.floor(fraction * 2**31 + 0.5)
+    return (m0 // 2, -exponent - 1) if m0 == 2**31 else (m0, -exponent)
+
+
+def masked_training(w, gradients, first, mask, lr, momentum, decay):
+    w, velocity = w.copy(), np.zeros_like(w)
+    for step, gradient in enumerate(gradients):
+        velocity = momentum * velocity + gradient + decay * w
+        w = w - lr * velocity
+        if step >= first:
+            w[mask == 0] = 0
+    return w
+
+
+def stochastic(x, rng):
+    return [1 if rng.random() < min(max((v + 1) / 2, 0), 1) else -1 for v in x]
+
+
+@pytest.mark.parametrize(("id", "function"), [
+    ("PR-2", magnitude_mask), ("PR-10", masked_training), ("QU-1", quantize_in_plain_python),
+    ("QU-2", asymmetric_in_float32), ("QU-10", multiplier), ("QU-14", huffman), ("KD-2", soft_target_loss),
+    ("QU-12", lambda g, codes, k: np.bincount(codes.ravel(), g.ravel(), minlength=k)),
+    ("PR-4", lambda w, order: np.linalg.norm(w, order, axis=1)), ("BI-2", stochastic),
+    ("BI-8", lambda a, b, n: n - 2 * bin(a ^ b).count("1")),
+    ("BI-10", lambda x, mean, s, gamma, beta: np.where(gamma * (x - mean) / s + beta >= 0, 1, -1)),
+])
+def test_a_right_solution_passes(id, function):
+    result = check(id, function)
+    assert result, str(result)
+
+
+def by_autograd(torch):
+    def gradient(z, v, y, T, alpha):
+        z, v, y = torch.tensor(z, requires_grad=True), torch.tensor(v), torch.tensor(y)
+        soft = torch.nn.functional.cross_entropy(z / T, torch.softmax(v / T, 1))
+        (alpha * torch.nn.functional.cross_entropy(z, y) + (1 - alpha) * T**2 * soft).backward()
+        return z.grad
+    return gradient
+
+
+def in_single_precision(torch):
+    def loss(z, v, y, T, alpha):
+        z, v, y = torch.tensor(z, dtype=torch.float32), torch.tensor(v, dtype=torch.float32), torch.tensor(y)
+        soft = torch.nn.functional.cross_entropy(z / T, torch.softmax(v / T, 1))
+        return (alpha * torch.nn.functional.cross_entropy(z, y) + (1 - alpha) * T**2 * soft).item()
+    return loss
+
+
+@pytest.mark.parametrize(("id", "make"), [
+    ("KD-2:gradient", by_autograd), ("KD-2", in_single_precision),
+    ("PR-1", lambda torch: lambda x: (x == 0).float().mean()),
+    ("QU-1", lambda torch: lambda r, s, z, low, high: torch.clamp(torch.round(r / s + z), low, high)),
+    ("QU-12", lambda torch: lambda g, codes, k: torch.zeros(k, dtype=g.dtype).scatter_add(
+        0, codes.flatten(), g.flatten())),
+    ("BI-5", lambda torch: lambda w: (w.abs().mean(), torch.where(w >= 0, 1, -1))),
+])
+def test_a_right_solution_in_tensors_passes(id, make):
+    result = check(id, make(pytest.importorskip("torch")))
+    assert result, str(result)
