@@ -222,8 +222,8 @@ def _write_sign(writer, form, keep):
 
 def _read_sign(reader, shape, keep, flags, depth):
     if flags > 3 or (flags & 1 and not shape):
-        raise CorruptDataError(f"a sign form with flags {flags} and {len(shape)} axes, expected 0 to 3, and an axis for "
-                               "flag 1")
+        raise CorruptDataError(f"a sign form with flags {flags} and {len(shape)} axes, expected 0 to 3, and an axis "
+                               "for flag 1")
     channels, count = shape[:1] if flags & 1 else (), _entries(shape, keep)
     if flags & 2:
         alpha = _read_numbers(reader, math.prod(channels), "<f4", "codebooks").reshape(channels)
