@@ -284,6 +284,9 @@ def _assign(model, forms, reader, blank):
                     nn.assign(known, form)
                 else:
                     set_buffer(name, form.dense())
+        for module in modules.values():
+            if hasattr(type(module), "validate"):
+                module.validate()  # a layer of integers or bits knows which forms it computes with
     except BaseException:
         for parameter, *state in before:
             parameter.data, parameter.grad, parameter.projections = state

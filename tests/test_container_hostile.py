@@ -284,3 +284,23 @@ def test_the_mutant_without_a_way_back_is_caught(tmp_path, monkeypatch):
     mutant = mutate(container, "parameter.data, parameter.grad, parameter.projections = state", "pass")
     with pytest.raises(AssertionError):
         law_untouched(mutant, tmp_path / "twin.mcz", Twin(np.random.default_rng(1)), "no vectors")
+
+
+def test_a_layer_refuses_arrays_that_it_can_not_compute_with(tmp_path, monkeypatch):
+    """And then nothing has changed."""
+    class Halves(nn.Linear):
+        def validate(self):
+            if (self.weight.numpy() * 2 % 1).any():
+                raise ValueError("weights are no halves")
+
+    monkeypatch.setitem(nn.graph.LAYERS, "Halves", Halves)
+    model, given = Halves(2, 1, rng=np.random.default_rng(0)), Halves(2, 1, rng=np.random.default_rng(1))
+    container.save(model, tmp_path / "model.mcz")
+    before = given.weight.numpy().copy()
+    for into in (None, given):
+        with pytest.raises(container.ContainerError, match="weights are no halves"):
+            container.load(tmp_path / "model.mcz", into=into)
+    assert given.weight.numpy().tobytes() == before.tobytes()
+    model.weight.set([[0.5, -1.0]])
+    container.save(model, tmp_path / "model.mcz")
+    assert container.load(tmp_path / "model.mcz").weight.numpy().tolist() == [[0.5, -1.0]]

@@ -21,10 +21,6 @@ class Bar:
         return reached >= self.bar if self.side == "at least" else reached <= self.bar
 
 
-def _file(ratio, error, minutes):
-    return (Bar("ratio", "at least", ratio), Bar("error", "at most", error), Bar("seconds", "at most", 60 * minutes))
-
-
 @dataclass(frozen=True)
 class Experiment:
     """What is measured once per seed: ``run(seed, folder=, progress=, say=)`` gives a report, a dict ready for JSON.
