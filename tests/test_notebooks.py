@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from minicompress import equations
+from minicompress.recipes import grading
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FIRST, LAST = "## What you will learn", "## What you should now be able to do"
@@ -20,6 +23,10 @@ MACHINE_PATH = re.compile(r"/(home|Users|root|tmp|var|work|private|opt|usr|mnt)/
 # is no less right for it; so the clock stops a cell that hangs, and nothing else.
 CELL_TIMEOUT = 30 * 60
 
+SOLUTIONS = {path.stem: path for path in sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))}
+LESSONS = [path for path in NOTEBOOKS if grading.exercises(json.loads(path.read_text(encoding="utf-8")))]
+
+every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -114,6 +121,27 @@ def test_size(path):
     assert path.stat().st_size < MOST_BYTES
 
 
+def test_every_lesson_has_its_solutions():
+    assert [path.stem for path in LESSONS] == list(SOLUTIONS)
+
+
+@every_lesson
+def test_exercises_are_three_and_stand_in_the_ledger(path):
+    notebook, cells = read(path), code_cells(read(path))
+    asked = grading.exercises(notebook)
+    assert [exercise.number for exercise in asked] == [1, 2, 3]
+    assert [exercise.points for exercise in asked] == sorted(exercise.points for exercise in asked)  # ever harder
+    assert "from minicompress import check" in text(cells[0]["source"])
+    for exercise in asked:
+        cell, = (text(cell["source"]) for cell in cells
+                 if text(cell["source"]).startswith(f"# Exercise {exercise.number} "))
+        stub, call = ast.parse(cell).body
+        assert ast.unparse(call) == f"check('{exercise.id}', {exercise.function})"
+        assert ast.get_docstring(stub) and ast.unparse(stub.body[-1]) == "..."
+        assert [a.arg for a in stub.args.args] == list(equations.equation(exercise.id).arguments)
+    assert grading.exercises(read(SOLUTIONS[path.stem])) == asked
+
+
 def _edit(source):
     return lambda nb: code_cells(nb)[0].update(source=source)
 
@@ -155,10 +183,8 @@ def test_the_checks_see_planted_faults(check, plant):
         check(notebook)
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")  # Jupyter's own are not ours to mend; the notebook's end up in its stderr
-@every_notebook
-def test_runs_from_top_to_bottom(path):
+def executed(path):
+    """A notebook as it comes out of a fresh kernel."""
     nbformat, nbclient = (pytest.importorskip(name, reason="needs the extra `notebooks`")
                           for name in ("nbformat", "nbclient"))
     notebook = nbformat.read(path, as_version=4)
@@ -168,6 +194,30 @@ def test_runs_from_top_to_bottom(path):
     environment.pop("MPLBACKEND", None)  # another backend than the notebook's own would show no figure
     nbclient.NotebookClient(notebook, timeout=CELL_TIMEOUT, kernel_name="python3", record_timing=False,
                             resources={"metadata": {"path": str(path.parent)}}).execute(env=environment)
+    return notebook
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # Jupyter's own are not ours to mend; the notebook's end up in its stderr
+@every_notebook
+def test_runs_from_top_to_bottom(path):
+    notebook = executed(path)
     check_outputs(notebook)
     check_paths(notebook)
     assert images(notebook) == images(read(path)) > 0
+
+
+@pytest.mark.slow
+@every_lesson
+def test_only_solutions_score(path):
+    """What students are given passes no exercise, and what the teacher has passes all."""
+    given, solved = grading.grade([path, SOLUTIONS[path.stem]])["submissions"]
+    assert given["points"] == 0 < solved["points"] == solved["most"] == given["most"], solved["exercises"]
+    assert all("not yet" in exercise["reason"] for exercise in given["exercises"])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("path", SOLUTIONS.values(), ids=SOLUTIONS)
+def test_solutions_run(path):
+    check_outputs(executed(path))
