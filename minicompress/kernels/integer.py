@@ -163,5 +163,5 @@ def average(codes, kernel, stride):
     total = 0
     for i in range(kernel):
         for j in range(kernel):
-            total = total + codes[:, :, i:i + stride * size[0]:stride, j:j + stride * size[1]:stride].astype(np.int32)
+            total = total + codes[:, :, i:i + stride * size[0]:stride, j:j + stride * size[1]:stride].astype(np.int64)
     return ((2 * total + kernel**2) // (2 * kernel**2)).astype(codes.dtype)

@@ -168,6 +168,13 @@ def test_means_are_as_printed(seed, kernel, stride):
         assert found[0, c, i, j] == literal.integer_mean(read)
 
 
+@pytest.mark.parametrize(("low", "high"), [(-(2**15), -(2**15)), (2**15 - 1, 2**15 - 1), (2**15 - 2, 2**15 - 1)])
+def test_means_of_many_wide_codes_do_not_overflow(low, high):
+    codes = np.random.default_rng(0).integers(low, high + 1, (1, 1, 190, 190)).astype(np.int16)
+    found = integer.average(codes, 190, 1)
+    assert found.dtype == np.int16 and found.item() == literal.integer_mean(codes.ravel().tolist())
+
+
 def test_a_window_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="a window of 3 does not fit images of 2×5"):
         integer.average(np.zeros((1, 1, 2, 5), np.int8), 3, 1)
