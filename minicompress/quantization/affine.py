@@ -60,7 +60,8 @@ def quantize(r, scale, zero_point, quant_min, quant_max):
     """q = clip(round(r/s + z), q_min, q_max) (QU-1): computed in float64, halves rounded to even, clipped, then cast.
 
     r: an array; scale, zero_point: broadcast against it. Returns the smallest signed integers that hold the codes:
-    int8, int16 or int32. Raises ValueError for NaN, which has no code, and for q_min > q_max. Infinities are clipped.
+    int8, int16 or int32. Raises ValueError for NaN, which has no code, for q_min > q_max, and for a scale that is not
+    a finite number above 0. Infinities are clipped.
     Source: Jacob et al. 2018, eq. 1 and 12.
 
     >>> quantize([-9.0, 0.25, 0.75, 9.0], 0.5, 0, -2, 1)
@@ -68,6 +69,8 @@ def quantize(r, scale, zero_point, quant_min, quant_max):
     """
     if quant_min > quant_max:
         raise ValueError(f"codes from {quant_min} to {quant_max}: expected the lower bound first")
+    if not ((np.asarray(scale) > 0) & np.isfinite(scale)).all():
+        raise ValueError(f"scale is {scale}, expected finite numbers above 0")
     if np.isnan(r := np.asarray(r)).any():
         raise ValueError(f"NaN in an array of shape {r.shape} has no code")
     return _codes(r, scale, zero_point, quant_min, quant_max)
@@ -75,7 +78,7 @@ def quantize(r, scale, zero_point, quant_min, quant_max):
 
 def _codes(r, scale, zero_point, low, high):
     """`quantize` for what a mask may hide: NaN, too, becomes some code."""
-    codes = r / np.asarray(scale, np.float64)
+    codes = np.asarray(r / np.asarray(scale, np.float64))  # NumPy gives a number, not an array, for no axes
     codes += zero_point
     codes = np.fmax(np.fmin(np.rint(codes, out=codes), high, out=codes), low, out=codes)
     return codes.astype(np.result_type(np.min_scalar_type(min(low, -1)), np.min_scalar_type(-1 - high)))

@@ -15,14 +15,18 @@ class AffineQuantization(Projection):
     """Each weight is s·(q − z) with an integer q of few bits (QU-1); the gradient passes where no code is clipped.
 
     `fit` chooses s and z from the range of the weights, of those at ``where`` only if given; afterwards they rest, and
-    the latent weights move between the codes (QU-8). One scale for each output channel (QU-3), or one for the layer; a
-    channel's range is at least 2⁻⁸ of the layer's widest, so that the biases of a channel without weights, integers on
-    a grid as fine as its weights', fit 32 bits. Source: Jacob et al. 2018.
+    the latent weights move between the codes (QU-8). One scale for each output channel (QU-3), or one for the layer.
+
+    A channel's range is at least 2⁻⁸ of the layer's widest, so that its biases, integers on a grid as fine as its
+    weights', fit 32 bits even if it has no weights. The price: in a channel whose weights are all below half a step of
+    that range (symmetric, about 2⁻⁹/q_max of the widest), all become 0. Source: Jacob et al. 2018.
 
     Args:
         bits: 1 to 16.
         per_channel: a scale for each index of the first axis.
         symmetric: z = 0 (QU-2).
+
+    Raises TypeError for weights that are not float32, the type that forms on a grid stand for.
 
     >>> from minicompress.nn import Parameter, project
     >>> project(Parameter([[0.1, 3.0], [-0.3, 0.2]]), AffineQuantization(3)).effective().numpy()
@@ -40,6 +44,7 @@ class AffineQuantization(Projection):
     def fit(self, w, where=None):
         if self.per_channel and not w.ndim:
             raise ValueError("a scale for each channel needs weights with an axis")
+        _require_float32(w)
         axes = tuple(range(1, w.ndim)) if self.per_channel else None
         low, high = (f(w, axis=axes, where=True if where is None else where, initial=0).astype(np.float64)
                      for f in (np.min, np.max))
@@ -63,6 +68,7 @@ class AffineQuantization(Projection):
         """Scale and zero point in a shape that broadcasts against the weights."""
         if self.scale_ is None:
             raise ValueError("this quantization is not fitted: put it on a parameter by nn.project")
+        _require_float32(w)
         shape = self.scale_.shape + (1,) * (w.ndim - self.scale_.ndim)
         return self.scale_.reshape(shape), self.zero_point_.reshape(shape)
 
@@ -71,3 +77,8 @@ class AffineQuantization(Projection):
         projection = cls(form.bits, per_channel=form.axis == 0, symmetric=not form.zero_point.any())
         projection.scale_, projection.zero_point_ = form.scale, form.zero_point
         return projection, None
+
+
+def _require_float32(w):
+    if w.dtype != np.float32:
+        raise TypeError(f"the weights are {w.dtype}, expected float32: convert them to float32 before quantizing them")

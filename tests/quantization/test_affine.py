@@ -9,7 +9,16 @@ from minicompress.equations import affine as literal
 from minicompress.forms import Affine, Dense, Sparse
 from minicompress.nn import Parameter
 from minicompress.pruning import Mask
-from minicompress.quantization import AffineQuantization, choose_params, code_range, dequantize, quantize
+from minicompress.quantization import (
+    AffineQuantization,
+    choose_params,
+    code_range,
+    dequantize,
+    layers,
+    projections,
+    quantize,
+)
+from tests.mutants import mutate
 
 
 @pytest.mark.parametrize(("call", "match"), [
@@ -18,6 +27,10 @@ from minicompress.quantization import AffineQuantization, choose_params, code_ra
     (lambda: choose_params(0.0, 1.0, 17), "bits is 17"), (lambda: choose_params(0.0, 1.0, True), "bits is True"),
     (lambda: choose_params(-3e38, 3e38, 1), "needs a scale of"),
     (lambda: choose_params(0.0, 3e38, 1, symmetric=True), "needs a scale of"),
+    (lambda: quantize([1.0], 0.0, 0, -8, 7), "scale is 0.0"),
+    (lambda: quantize([1.0], -0.5, 0, -8, 7), "scale is -0.5"),
+    (lambda: quantize([1.0], np.nan, 0, -8, 7), "scale is nan"), (lambda: quantize([1.0], np.inf, 0, -8, 7), "is inf"),
+    (lambda: quantize([1.0, 1.0], [0.5, 0.0], 0, -8, 7), r"scale is \[0.5, 0.0\], expected finite numbers above 0"),
     (lambda: quantize([np.nan], 1.0, 0, -8, 7), "no code"), (lambda: quantize([1.0], 1.0, 0, 7, -8), "lower bound"),
 ])
 def test_refused(call, match):
@@ -84,6 +97,46 @@ def test_under_a_mask_the_range_is_that_of_the_survivors():
     mask = Mask([[False, True], [True, True]])
     form = nn.project(Parameter(w), mask, AffineQuantization(8, per_channel=False)).form()
     assert type(form) is Sparse and form.inner.scale == np.float32(1 / 127)
+
+
+def test_a_single_number_has_a_code_too():
+    assert quantize(0.3, 0.1, 0, -8, 7).tolist() == 3
+    parameter = nn.project(Parameter(0.7), AffineQuantization(4, per_channel=False))
+    form, effective = parameter.form(), parameter.effective().numpy()
+    assert form.shape == () and form.codes == 7 and form.dense().tobytes() == effective.tobytes()
+    assert effective == np.float32(np.float32(0.7) / 7) * 7
+    assert nn.assign(Parameter(0.0), form).form() == form
+
+
+def test_float64_is_refused_as_forms_hold_float32():
+    with pytest.raises(TypeError, match="float64, expected float32: convert them to float32"):
+        nn.project(Parameter(np.ones((2, 2))), AffineQuantization())
+    fitted = AffineQuantization().fit(np.ones((2, 2), np.float32))
+    for use in (lambda: fitted(Tensor(np.ones((2, 2)))), lambda: fitted.form(np.ones((2, 2)))):
+        with pytest.raises(TypeError, match="convert them to float32"):
+            use()
+
+
+def law_a_tiny_channel_can_have_a_bias(m, tiny):
+    """Of three channels the second has weights next to 0: they become 0, its bias fits 32 bits, the others rest."""
+    w = np.float32([[1.0, -0.5], [tiny, -tiny], [0.5, 0.25]])
+    projection = m.AffineQuantization(8).fit(w)
+    form = projection.form(w)
+    assert form.codes.tolist() == [[127, -64], [0, 0], [127, 64]]
+    assert form.scale.tolist() == pytest.approx([1 / 127, 1.5 / 256 / 127, 0.5 / 127])
+    assert layers.integer_bias(np.array([0.0, 1.0, 0.0]), 2.0**-8, form.scale).tolist() == [0, 5_548_715, 0]
+
+
+@pytest.mark.parametrize("tiny", [1e-20, 1e-30, 0.0])
+def test_a_tiny_channel_can_have_a_bias(tiny):
+    law_a_tiny_channel_can_have_a_bias(projections, tiny)
+
+
+@pytest.mark.parametrize("narrow", ["0.0", "2.0**-7", "2.0**-9"])
+def test_without_the_least_range_it_could_not(narrow, monkeypatch):
+    monkeypatch.setattr(nn.Projection, "_of_form", dict(nn.Projection._of_form))  # mutants register themselves, too
+    with pytest.raises((AssertionError, ValueError)):
+        law_a_tiny_channel_can_have_a_bias(mutate(projections, "NARROW = 2.0**-8", f"NARROW = {narrow}"), 1e-20)
 
 
 def test_what_cannot_be_quantized_is_refused():
