@@ -20,7 +20,10 @@ NEVER, ALWAYS = np.iinfo(np.int32).max, np.iinfo(np.int32).min  # thresholds tha
 
 
 class _Binary(nn.Module):
-    """A weight of signs, stored as bits, and packed into words of 64 at its first use."""
+    """A weight of signs, stored as bits, and packed into words of 64 at its first use.
+
+    New weights (`nn.assign`, `Parameter.set`) are packed anew; changes within the same array are not seen.
+    """
 
     def __init__(self, like):
         super().__init__()
@@ -34,6 +37,10 @@ class _Binary(nn.Module):
             words = xnor.pack(_signs(self.weight, type(self).__name__))
             self._words = self.weight.data, words
         return words
+
+    def validate(self):
+        """Raise ValueError unless the arrays are in the forms that this layer computes with."""
+        _signs(self.weight, type(self).__name__)
 
 
 @nn.graph.register
@@ -125,6 +132,10 @@ class Threshold(nn.Module):
         """[num_features]"""
         return [self.direction.size]
 
+    def validate(self):
+        """Raise ValueError unless the arrays are in the forms that this layer computes with."""
+        _signs(self.direction, "Threshold")
+
     def forward(self, x):
         if not isinstance(x, Codes) or x.ndim < 2 or x.shape[1] != self.direction.size:
             raise ValueError(f"Threshold takes codes of {self.direction.size} channels, got {x.dtype} {x.shape}")
@@ -159,8 +170,9 @@ def pack(model):
     batch norm. All logits are those of ``model`` in evaluation, bit for bit: its own sums of ±1 are integers
     below 2^24, so exact too, and each threshold is found by asking its batch norm itself.
 
-    Raises TypeError for layers that `binarize` does not leave, ValueError for a layer behind the first whose weights
-    are not all ±1 (real, scaled or pruned), that has a bias or groups, or 2^24 inputs or more.
+    Raises TypeError for layers that `binarize` does not leave, subclasses of them included, ValueError for a layer
+    behind the first whose weights are not all ±1 (real, scaled or pruned), that has a bias or groups, or 2^24 inputs
+    or more.
 
     >>> from minicompress import models
     >>> from minicompress.binarization import binarize

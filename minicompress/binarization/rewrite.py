@@ -2,12 +2,14 @@
 
 import copy
 
+import numpy as np
+
 from minicompress import nn
 from minicompress.engine import surrogate
 
 from .projections import BinaryConnect, ScaledSign
 
-WEIGHTED = (nn.Linear, nn.Conv2d)
+WEIGHTED, NORMS = (nn.Linear, nn.Conv2d), (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 @nn.graph.register
@@ -37,14 +39,15 @@ def binarize(model, weights=BinaryConnect, *, activations=False, real=()):
     real : names of layers whose weights stay real; by default none does, as in both papers' MLPs. In small
         convolutional networks the first and the last are the usual ones: they hold few weights and lose most
 
-    A weighted layer loses its bias to the batch norm that follows; where none does, one is put in, named NAME_bn: ±1
-    has no scale of its own. With sign activations the order is always layer, max pooling, batch norm, sign, whatever it
-    was (pooled signs would nearly all be +1). The latent weights are stretched to fill ±1, which for Adam is the same
+    A weighted layer loses its bias to the batch norm that follows directly, or behind max pooling; where none does, one
+    is put in, named NAME_bn: ±1 has no scale of its own, and no other layer hands a constant on as it is. With sign
+    activations the order is always layer, max pooling, batch norm, sign, whatever it was (pooled signs would nearly all
+    be +1). The latent weights are stretched to fill ±1, which for Adam is the same
     as the papers' learning rate scaled by each layer's initial range; not for `ScaledSign`, whose α they make.
 
-    Raises TypeError for anything but a flat Sequential of Linear, Conv2d, batch norm, pooling, ReLU, SignActivation,
-    Flatten, ImageInput and Dropout; ValueError for a name in ``real`` that is no weighted layer's, and for average
-    pooling before a sign.
+    Raises TypeError for anything but a flat Sequential, in float32, of the library's own Linear, Conv2d, batch norm,
+    pooling, ReLU, SignActivation, Flatten, ImageInput and Dropout; ValueError for a name in ``real`` that is no
+    weighted layer's, a batch norm of another kind or size than the layer before it, and average pooling before a sign.
 
     >>> import numpy as np
     >>> from minicompress import models
@@ -56,57 +59,67 @@ def binarize(model, weights=BinaryConnect, *, activations=False, real=()):
     known = [block[0][0] for block in blocks]
     if unknown := sorted(set(real) - set(known)):
         raise ValueError(f"real names {unknown}, expected some of {known}")
-    layers = dict(inputs)
+    layers = list(inputs)
     for i, block in enumerate(blocks):
-        layers |= _binary_block(block, weights, activations, last=i == len(blocks) - 1, real=block[0][0] in real)
-    return nn.Sequential(layers)
+        layers += _binary_block(block, weights, activations, last=i == len(blocks) - 1, real=block[0][0] in real)
+    if len(dict(layers)) < len(layers):
+        raise ValueError(f"two layers would have one name, rename yours: {[name for name, _ in layers]}")
+    return nn.Sequential(dict(layers))
 
 
 def split(model):
     """The (name, layer) pairs of a Sequential before its first weighted layer, and from each weighted one to the next.
 
-    Raises TypeError for layers that a binary network can't have.
+    Raises TypeError for layers that a binary network can't have, and for any other precision than float32.
     """
     if type(model) is not nn.Sequential:
         raise TypeError(f"model is a {type(model).__name__}, expected a Sequential")
-    allowed = (*WEIGHTED, nn.BatchNorm1d, nn.MaxPool2d, nn.AvgPool2d, nn.ReLU, SignActivation, nn.Flatten,
-               nn.ImageInput, nn.Dropout)
+    allowed = (*WEIGHTED, *NORMS, nn.MaxPool2d, nn.AvgPool2d, nn.ReLU, SignActivation, nn.Flatten, nn.ImageInput,
+               nn.Dropout)
     inputs, blocks = [], []
     for name, layer in model.children():
-        if not isinstance(layer, allowed):
+        if type(layer) not in allowed:  # a subclass may compute anything
             raise TypeError(f"{name} is a {type(layer).__name__}, which a binary network can't have")
-        if isinstance(layer, WEIGHTED):
+        for key, parameter in layer.named_parameters():
+            if parameter.dtype != np.float32:
+                raise TypeError(f"{name}.{key} is {parameter.dtype}: convert to float32 first")
+        if type(layer) in WEIGHTED:
             blocks.append([])
         (blocks[-1] if blocks else inputs).append((name, layer))
     return inputs, blocks
 
 
 def _binary_block(block, weights, activations, last, real):
-    """One weighted layer and what follows it, as {name: layer}."""
+    """One weighted layer and what follows it, as (name, layer) pairs."""
     (name, layer), *rest = copy.deepcopy(block)
-    norms = [pair for pair in rest if isinstance(pair[1], nn.BatchNorm1d)]
-    if not norms:
-        kind = nn.BatchNorm2d if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d
-        norms = [(f"{name}_bn", kind(layer.weight.shape[0]))]
-        rest = [*norms, *rest]
-    if layer.bias is not None:  # the batch norm takes any constant away; so it must take away one less
-        norms[0][1].running_mean = norms[0][1].running_mean - layer.bias.effective().numpy()
-        layer.bias = None
+    norm_kind, channels = NORMS[WEIGHTED.index(type(layer))], layer.weight.shape[0]
+    for key, norm in rest:
+        if type(norm) in NORMS and (type(norm) is not norm_kind or norm.weight.size != channels):
+            raise ValueError(f"{key} is a {type(norm).__name__} of {norm.weight.size} channels behind {name}, expected "
+                             f"a {norm_kind.__name__} of {channels}")
     if activations:
-        rest = _ordered(name, rest, norms, last)
+        rest = _ordered(name, rest, last)
+    pools = next((i for i, (_, after) in enumerate(rest) if type(after) is not nn.MaxPool2d), len(rest))
+    follows = rest[pools][1] if pools < len(rest) else None
+    if type(follows) is not norm_kind:
+        follows = norm_kind(channels)
+        rest.insert(pools if activations else 0, (f"{name}_bn", follows))
+    if layer.bias is not None:  # the batch norm takes any constant away; so it must take away one less
+        follows.running_mean = follows.running_mean - layer.bias.effective().numpy()
+        layer.bias = None
     if not real:
         _project(layer.weight, weights())
-    return {name: layer, **dict(rest)}
+    return [(name, layer), *rest]
 
 
-def _ordered(name, rest, norms, last):
+def _ordered(name, rest, last):
     """Pooling, batch norm, sign, and then the rest; no sign behind the last layer."""
     if any(isinstance(layer, nn.AvgPool2d) for _, layer in rest):
         raise ValueError(f"{name} is followed by average pooling, whose sums are no ±1: pool by the maximum")
-    pools = [pair for pair in rest if isinstance(pair[1], nn.MaxPool2d)]
-    acts = [pair for pair in rest if isinstance(pair[1], nn.ReLU | SignActivation)][:1] or [(f"{name}_sign", None)]
-    others = [pair for pair in rest if isinstance(pair[1], nn.Flatten | nn.Dropout | nn.ImageInput)]
-    return [*pools, *norms, *([] if last else [(acts[0][0].replace("relu", "sign"), SignActivation())]), *others]
+    pools, norms, acts, others = ([pair for pair in rest if isinstance(pair[1], kind)] for kind in (
+        nn.MaxPool2d, NORMS, nn.ReLU | SignActivation, nn.Flatten | nn.Dropout | nn.ImageInput))
+    sign = acts[0][0].replace("relu", "sign") if acts else f"{name}_sign"
+    return [*pools, *norms, *([] if last else [(sign, SignActivation())]), *others]
 
 
 def _project(weight, projection):

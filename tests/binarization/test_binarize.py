@@ -75,6 +75,73 @@ def test_biases_move_into_the_batch_norms(batch_norm):
     np.testing.assert_allclose(net.eval()(x).numpy(), model.eval()(x).numpy(), rtol=1e-4, atol=1e-5)
 
 
+def computes_the_same(layers, shape, names, **options):
+    """With real weights nothing but the biases moves, whatever the batch norms have learned."""
+    rng, model = np.random.default_rng(1), nn.Sequential(layers).eval()
+    for layer in model:
+        if isinstance(layer, nn.BatchNorm1d):
+            layer.running_mean = rng.normal(size=layer.weight.size).astype(np.float32)
+            layer.running_var = rng.uniform(0.5, 2, layer.weight.size).astype(np.float32)
+    real = [name for name, layer in model.children() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    net, x = binarize(model, real=real, **options).eval(), Tensor(rng.normal(size=(5, *shape)).astype(np.float32))
+    assert [name for name, _ in net.children()] == names
+    assert all(getattr(net, name).bias is None for name in real)
+    np.testing.assert_allclose(net(x).numpy(), model(x).numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_only_a_batch_norm_that_follows_directly_takes_a_bias():
+    rng = np.random.default_rng(0)
+    fc = [lambda n, m=m: nn.Linear(n, m, rng=rng) for m in (6, 3)]
+    computes_the_same({"a": fc[0](4), "relu": nn.ReLU(), "bn": nn.BatchNorm1d(6), "b": fc[1](6)}, (4,),
+                      ["a", "a_bn", "relu", "bn", "b", "b_bn"])
+    computes_the_same({"a": fc[0](4), "drop": nn.Dropout(rng=rng), "bn": nn.BatchNorm1d(6)}, (4,),
+                      ["a", "a_bn", "drop", "bn"])
+    conv = {"conv": nn.Conv2d(1, 2, 3, rng=rng), "pool": nn.MaxPool2d(2), "bn": nn.BatchNorm2d(2)}
+    computes_the_same(conv, (1, 8, 8), ["conv", "pool", "bn"])
+    computes_the_same(conv, (1, 8, 8), ["conv", "pool", "bn"], activations=True)
+    del conv["bn"]
+    computes_the_same(conv, (1, 8, 8), ["conv", "conv_bn", "pool"])
+    computes_the_same(conv, (1, 8, 8), ["conv", "pool", "conv_bn"], activations=True)
+
+
+@pytest.mark.parametrize("activations", [True, False])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_batch_norm_of_another_kind_or_size_is_refused(channels, activations):
+    rng = np.random.default_rng(0)
+    flat = {"conv": nn.Conv2d(1, channels, 3, rng=rng), "flatten": nn.Flatten(), "bn": nn.BatchNorm1d(4 * channels)}
+    with pytest.raises(ValueError, match=r"bn is a BatchNorm1d of \d channels behind conv, expected a BatchNorm2d of "):
+        binarize(nn.Sequential(flat), activations=activations)
+    with pytest.raises(ValueError, match="bn is a BatchNorm1d of 1 channels behind fc, expected a BatchNorm1d of 3"):
+        binarize(nn.Sequential({"fc": nn.Linear(2, 3, rng=rng), "bn": nn.BatchNorm1d(1)}), activations=activations)
+
+
+def test_no_layer_is_lost_to_another_of_its_name():
+    rng = np.random.default_rng(0)
+    model = nn.Sequential({"fc": nn.Linear(2, 3, rng=rng), "relu": nn.ReLU(), "fc_bn": nn.BatchNorm1d(3)})
+    with pytest.raises(ValueError, match=r"two layers would have one name.*'fc_bn', 'relu', 'fc_bn'"):
+        binarize(model)
+
+
+class Shifted(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) + 1
+
+
+class Leaky(nn.ReLU):
+    pass
+
+
+@pytest.mark.parametrize("rewrite", [binarize, binarization.pack])
+def test_a_subclass_and_double_precision_are_refused(rewrite):
+    for name, layer in (("fc2", Shifted(8, 8, rng=np.random.default_rng(0))), ("relu1", Leaky())):
+        with pytest.raises(TypeError, match=f"{name} is a {type(layer).__name__}, which a binary network can't have"):
+            rewrite(nn.Sequential(dict(mlp().children()) | {name: layer}))
+    wide = mlp()
+    wide.bn2.weight.data = wide.bn2.weight.data.astype(np.float64)
+    with pytest.raises(TypeError, match=r"bn2\.weight is float64: convert to float32 first"):
+        rewrite(wide)
+
+
 def test_under_a_mask_only_survivors_are_binary(tmp_path):
     for weights in (BinaryConnect, ScaledSign):
         model = mlp()

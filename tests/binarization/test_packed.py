@@ -18,7 +18,7 @@ from minicompress.binarization import (
     packed,
 )
 from minicompress.engine import Codes, Tensor
-from minicompress.forms import Sign
+from minicompress.forms import Dense, Sign, Sparse
 from minicompress.pruning import MagnitudePruning
 from tests.mutants import mutate
 
@@ -110,6 +110,21 @@ def test_a_file_holds_a_bit_a_weight_and_the_same_network(tmp_path):
     assert nn.predict(loaded, x).tobytes() == nn.predict(net, x).tobytes()
     container.save(loaded, tmp_path / "again.mcz")
     assert (tmp_path / "again.mcz").read_bytes() == (tmp_path / "net.mcz").read_bytes()
+
+
+@pytest.mark.parametrize("form", [
+    Dense([[1.0, -1.0]]), Sign([[True, False]], 2.0), Sign([[True, False]], [1.0], axis=0),
+    Sparse([[True, False]], Sign([[True, True]], 1.0))])
+def test_a_file_with_other_weights_is_refused(form, tmp_path):
+    linear, conv, down = BinaryLinear(2, 1), BinaryConv2d(2, 1, 1), nn.Sequential(Threshold(2))
+    nn.assign(linear.weight, form)
+    nn.assign(conv.weight, Dense(np.ones((1, 2, 1, 1))))
+    nn.assign(down[0].direction, Dense([1.0, -1.0]))
+    for model, words in ((linear, "BinaryLinear needs weights of ±1"), (conv, "BinaryConv2d needs weights of ±1"),
+                         (down, "Threshold needs weights of ±1, got a Dense")):
+        container.save(model, tmp_path / "model.mcz")
+        with pytest.raises(container.ContainerError, match=words):
+            container.load(tmp_path / "model.mcz")
 
 
 def test_new_weights_are_packed_anew():
