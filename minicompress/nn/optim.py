@@ -194,3 +194,28 @@ class CosineAnnealingLR:
         u = min(step / steps_per_epoch / self.T_max, 1.0)
         initial = self.optimizer.initial_lr
         self.optimizer.lr = self.eta_min + (initial - self.eta_min) * (1 + math.cos(math.pi * u)) / 2
+
+
+class LinearLR:
+    """Warm-up: lr is multiplied by a factor that rises evenly from start_factor to 1 in total_epochs, and then stays.
+
+    It scales what the schedule before it in the list has set, so it stands behind one. Large gradients of the first
+    steps, such as those of soft targets at a high temperature, then do no harm.
+
+    >>> from minicompress.nn import Parameter
+    >>> optimizer = SGD([Parameter([1.0])], lr=1.0)
+    >>> for schedule in (StepLR(optimizer, 10), LinearLR(optimizer, 0.0, total_epochs=2)):
+    ...     schedule(step=5, steps_per_epoch=10)
+    >>> optimizer.lr
+    0.25
+    """
+
+    def __init__(self, optimizer, start_factor=1 / 3, total_epochs=5):
+        if not 0 <= start_factor <= 1 or not 0 < total_epochs < math.inf:
+            raise ValueError(f"start_factor is {start_factor} and total_epochs {total_epochs}, expected a factor from "
+                             "0 to 1 and more than 0 epochs")
+        self.optimizer, self.start_factor, self.total_epochs = optimizer, start_factor, total_epochs
+
+    def __call__(self, step, steps_per_epoch):
+        u = min(step / steps_per_epoch / self.total_epochs, 1.0)
+        self.optimizer.lr *= self.start_factor + (1 - self.start_factor) * u

@@ -38,13 +38,14 @@ class Plan:
     student_epochs: int = 40
     pair_epochs: int = 40
     teacher_lr: float = 0.1
-    student_lr: float = 0.1
+    student_lr: float = 0.05
+    warm_up: float = 3.0  # epochs: at once, the first steps towards logits of 20 and more are so large that units die
     dropout: float = 0.35
     max_norm: float = 2.0
     jitter: int = 1
     temperature: float = 20.0
-    alpha: float = 0.1
-    beta: float = 0.3  # with 1 the first steps, towards logits of 20 and more, are so large that units die
+    alpha: float = 0.0
+    beta: float = 1.0
     batch_size: int = 128
 
 
@@ -98,11 +99,11 @@ def hinton_2015(seed, *, folder, progress=None, say=None, dataset="mnist", plan=
 
 
 def fit(model, split, plan, epochs, lr, **options):
-    """`nn.fit` as all networks here are trained: momentum, the learning rate on a cosine; KeyboardInterrupt passes on.
-    """
+    """`nn.fit` as all networks here are trained: momentum, a cosine after a warm-up; KeyboardInterrupt passes on."""
     optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
-    history = nn.fit(model, split, epochs=epochs, optimizer=optimizer, batch_size=plan.batch_size,
-                     schedule=optim.CosineAnnealingLR(optimizer, epochs), **options)
+    schedule = [optim.CosineAnnealingLR(optimizer, epochs), optim.LinearLR(optimizer, 0.0, plan.warm_up)]
+    history = nn.fit(model, split, epochs=epochs, optimizer=optimizer, batch_size=plan.batch_size, schedule=schedule,
+                     **options)
     if history.interrupted:
         raise KeyboardInterrupt
 

@@ -229,6 +229,8 @@ def test_a_state_that_does_not_fit_changes_nothing():
     (lambda p: optim.StepLR(optim.SGD([p], lr=0.1), 1, gamma=math.nan), ValueError, "gamma nan"),
     (lambda p: optim.StepLR(optim.SGD([p], lr=0.1), 0), ValueError, "step_size is 0"),
     (lambda p: optim.CosineAnnealingLR(optim.SGD([p], lr=0.1), 0), ValueError, "T_max is 0"),
+    (lambda p: optim.LinearLR(optim.SGD([p], lr=0.1), -0.1), ValueError, "start_factor is -0.1"),
+    (lambda p: optim.LinearLR(optim.SGD([p], lr=0.1), 0.5, 0), ValueError, "total_epochs 0"),
 ])
 def test_what_cannot_train_is_refused(make, error, message):
     with pytest.raises(error, match=message):
@@ -263,3 +265,16 @@ def test_cosine_schedule_by_the_letter():
     expected = [0.1 + 0.7 * (1 + math.cos(math.pi * step / 20)) / 2 for step in range(20)] + [0.1] * 20
     np.testing.assert_allclose(seen, expected, rtol=1e-14)
     assert seen[0] == 0.8 and all(a >= b for a, b in pairwise(seen))
+
+
+def test_linear_warm_up_scales_what_stands_before_it():
+    optimizer = optim.SGD([Parameter([1.0])], lr=0.4)
+    cosine, warm = optim.CosineAnnealingLR(optimizer, 5), optim.LinearLR(optimizer, 0.2, total_epochs=2)
+    seen, plain = [], []
+    for step in range(20):
+        cosine(step, 4)
+        plain.append(optimizer.lr)
+        warm(step, 4)
+        seen.append(optimizer.lr)
+    factors = [0.2 + 0.1 * step for step in range(8)] + [1.0] * 12
+    np.testing.assert_allclose(seen, np.multiply(plain, factors), rtol=1e-12)
