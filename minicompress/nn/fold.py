@@ -6,7 +6,7 @@ import numpy as np
 
 from minicompress.forms import Dense, Sparse
 
-from .layers import Add, BatchNorm1d, Concatenate, Conv2d, Linear, Sequential
+from .layers import Add, BatchNorm1d, BatchNorm2d, Concatenate, Conv2d, Linear, Sequential
 from .parameter import Parameter
 from .projection import assign
 
@@ -15,11 +15,12 @@ def fold_batch_norm(model):
     """A new model in which each Linear or Conv2d takes the batch norm that directly follows it into its own weights.
 
     W' = W·γ/√(σ²+ε) for each output channel, b' = (b − μ)·γ/√(σ²+ε) + β, with the running mean μ and variance σ²:
-    computed in float64, rounded once. What the model computes in evaluation stays, up to rounding. Masks on the weights
-    stay; a batch norm that follows no such layer stays, too.
+    computed in float64, rounded once to the type of the weights. What the model computes in evaluation stays, up to
+    rounding. Masks on the weights and each module's mode are kept. A batch norm that follows no such layer stays, and
+    so do subclasses of these layers, which may compute anything.
 
-    Raises TypeError for weights whose other projections a new scale would undo: fold first, then quantize.
-    Source: Jacob et al. 2018, eq. 14.
+    Raises TypeError for weights whose form a new scale would undo: fold first, then quantize; and for a projection that
+    folding would lose: any on a bias or on the batch norm, and `MaxNorm`. Source: Jacob et al. 2018, eq. 14.
 
     >>> model = Sequential(Linear(3, 2, rng=np.random.default_rng(0)), BatchNorm1d(2))
     >>> [type(layer).__name__ for layer in fold_batch_norm(model)]
@@ -30,21 +31,37 @@ def fold_batch_norm(model):
     children, names = [(name, fold_batch_norm(child)) for name, child in model.children()], []
     for name, child in children if type(model) is Sequential else ():
         before = dict(children)[names[-1]] if names else None
-        if isinstance(child, BatchNorm1d) and isinstance(before, Linear | Conv2d):
-            _fold(before, child, names[-1])
+        if type(child) in (BatchNorm1d, BatchNorm2d) and type(before) in (Linear, Conv2d):
+            _fold(before, child, names[-1], name)
         else:
             names.append(name)
-    return type(model)({name: child for name, child in children if type(model) is not Sequential or name in names})
+    folded = type(model)({name: child for name, child in children if type(model) is not Sequential or name in names})
+    folded.training = model.training
+    return folded
 
 
-def _fold(layer, norm, name):
+def require_told(parameter, name):
+    """TypeError if a parameter has a projection that its form does not tell, such as `MaxNorm`: it would be lost."""
+    _require_none([projection for projection in parameter.projections if projection.represents is None], name)
+
+
+def _require_none(projections, name):
+    if projections:
+        raise TypeError(f"{name} is under {projections[0]!r}, which the new model would not keep: take it off first")
+
+
+def _fold(layer, norm, name, norm_name):
     """Change a layer, which nobody else holds, so that it computes what layer and batch norm did."""
+    require_told(layer.weight, f"{name}.weight")
+    _require_none(() if layer.bias is None else layer.bias.projections, f"{name}.bias")
+    _require_none(norm.weight.projections, f"{norm_name}.weight")
+    _require_none(norm.bias.projections, f"{norm_name}.bias")
     gamma, beta = (p.effective().numpy().astype(np.float64) for p in (norm.weight, norm.bias))
     factor = gamma / np.sqrt(norm.running_var.astype(np.float64) + norm.eps)
     bias = 0 if layer.bias is None else layer.bias.effective().numpy().astype(np.float64)
     scaled = _scaled(layer.weight.form(), factor, name)
     assign(layer.weight, scaled)
-    layer.bias = Parameter(((bias - norm.running_mean) * factor + beta).astype(np.float32))
+    layer.bias = Parameter(((bias - norm.running_mean) * factor + beta).astype(layer.weight.dtype))
 
 
 def _scaled(form, factor, name):
