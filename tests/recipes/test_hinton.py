@@ -147,6 +147,7 @@ def test_corrections_shift_the_classes_alone():
         assert result["errors"] == wrong.sum() and result["class_errors"] == wrong[labels == 3].sum()
         assert result["right"] == pytest.approx(1 - wrong[labels == 3].mean())
     assert found["as_the_paper"]["errors"] <= min(found["errors"], found["corrected"]["errors"])
+    assert found["as_the_paper"]["shift"] == hinton.best_shift(logits, labels, [3])
     validation = nn.predict(model, digits.validation)
     assert found["corrected"]["shift"] == hinton.best_shift(validation, digits.validation.labels, [3])
 
