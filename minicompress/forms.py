@@ -174,14 +174,16 @@ class Affine(Form):
 
     def dense(self):
         scale, zero_point = (_along_first(array, self.codes.ndim) for array in (self.scale, self.zero_point))
-        return ((self.codes - zero_point) * scale.astype(np.float64)).astype(np.float32)  # the product is exact
+        with np.errstate(over="ignore"):  # of the float32: beyond its range is infinite
+            return ((self.codes - zero_point) * scale.astype(np.float64)).astype(np.float32)  # the product is exact
 
 
 @dataclass(frozen=True, eq=False)
 class Sign(Form):
     """``+alpha`` where ``bits`` is true and ``−alpha`` elsewhere: one bit a weight (BI-1, BI-5).
 
-    alpha : one positive number for all (``axis=None``), or one for each index of the first axis (``axis=0``)
+    alpha : one number, at least 0, for all (``axis=None``), or one for each index of the first axis (``axis=0``);
+        where it is 0 all bits become true, as there is only one zero, +0.0
 
     >>> Sign([True, False], 1.0).dense()
     array([ 1., -1.], dtype=float32)
@@ -195,10 +197,10 @@ class Sign(Form):
         bits = np.asarray(self.bits)
         if bits.size and bits.dtype != bool:
             raise TypeError(f"bits of shape {bits.shape} are {bits.dtype}, expected booleans")
-        object.__setattr__(self, "bits", _frozen(bits, bool))
-        object.__setattr__(self, "alpha", _frozen(self.alpha, np.float32))
-        if self.alpha.shape != _channels(self.bits, self.axis):
-            raise ValueError(f"alpha has shape {self.alpha.shape}, expected {_channels(self.bits, self.axis)}")
+        object.__setattr__(self, "alpha", _frozen(np.add(self.alpha, 0.0, dtype=np.float32)))  # −0.0 + 0.0 is 0.0
+        if self.alpha.shape != _channels(bits, self.axis):
+            raise ValueError(f"alpha has shape {self.alpha.shape}, expected {_channels(bits, self.axis)}")
+        object.__setattr__(self, "bits", _frozen(bits.astype(bool) | (_along_first(self.alpha, bits.ndim) == 0)))
         if not (np.isfinite(self.alpha) & (self.alpha >= 0)).all():
             raise ValueError(f"alpha spans {self.alpha.min()} to {self.alpha.max()}, expected finite numbers from 0 on")
 

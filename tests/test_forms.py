@@ -106,3 +106,16 @@ def test_one_scale_for_all_is_that_scale_for_each():
 def test_integers_and_signs_that_make_no_sense_are_refused(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+def test_a_sign_of_nothing_has_one_spelling():
+    """Or a file of it, loaded and saved again, would have other bytes."""
+    for alpha in (0.0, -0.0):
+        assert Sign([True, False], alpha) == Sign([True, True], 0.0)
+        assert Sign([[False, True], [False, True]], [alpha, 1.0], axis=0) == \
+            Sign([[True, True], [False, True]], [0.0, 1.0], axis=0)
+    assert not np.signbit(Sign([False], -0.0).dense())
+
+
+def test_affine_values_beyond_float32_are_infinite_without_a_warning():
+    assert Affine([-128, 0, 127], 3.4e38, 0, 8).dense().tolist() == [-np.inf, 0, np.inf]

@@ -11,7 +11,8 @@ from minicompress.nn import Projection
 class BinaryConnect(Projection):
     """Each weight is the sign of a latent one (BI-1), which learns by the sign's gradient (BI-3), within ±1 (BI-4).
 
-    The deterministic variant, the same in training and evaluation. Source: Courbariaux et al. 2015, algorithm 1.
+    The deterministic variant, the same in training and evaluation. TypeError for weights that are not float32.
+    Source: Courbariaux et al. 2015, algorithm 1.
 
     >>> from minicompress.nn import Parameter, project
     >>> w = project(Parameter([0.25, -3.0, -0.0]), BinaryConnect())
@@ -22,6 +23,7 @@ class BinaryConnect(Projection):
     represents = Sign
 
     def fit(self, w, where=None):
+        _array(w)
         return self
 
     def __call__(self, latent):
@@ -45,10 +47,10 @@ class StochasticBinaryConnect(BinaryConnect):
     "In training" is while a graph is recorded; elsewhere, as inside `nn.evaluating`, the weights are what
     ``evaluation`` says: "real" the latent weights, as the paper does it, whose file is then as large as a dense one, or
     "sign" their signs. Source: Courbariaux et al. 2015, eq. 2, and section 2.6 on evaluation. Raises ValueError for
-    another ``evaluation``, TypeError without a generator.
+    another ``evaluation``, TypeError without a generator, and for weights that are not float32.
 
     >>> from minicompress.nn import Parameter, project
-    >>> w = project(Parameter(np.full(1000, 0.5)), StochasticBinaryConnect(rng=np.random.default_rng(0)))
+    >>> w = project(Parameter([0.5] * 1000), StochasticBinaryConnect(rng=np.random.default_rng(0)))
     >>> round(w.effective().mean().item(), 1), w.form().bits.all()
     (0.5, np.True_)
     """
@@ -68,14 +70,14 @@ class StochasticBinaryConnect(BinaryConnect):
         return surrogate.straight_through(latent, np.where(plus, one, -one), np.abs(w) <= 1)
 
     def form(self, w):
-        return super().form(w) if self.evaluation == "sign" else w if isinstance(w, Form) else Dense(w)
+        return super().form(w) if self.evaluation == "sign" else w if isinstance(w, Form) else Dense(_array(w))
 
 
 class ScaledSign(Projection):
     """α·sign(W) with α = ‖W‖₁/n, the best of all scaled signs (BI-5), for each output channel: XNOR-Net's weights.
 
     Its gradient is the full one, through α too (BI-7), with the sign's by BI-3; the latent weights are not clipped.
-    Under a mask only the n survivors count; of a `Form` from a file those are the weights that are not 0.
+    Under a mask only the n survivors count. TypeError for weights that are not float32.
 
     axis : 0 for one α per output channel, None for one in all
 
@@ -93,34 +95,40 @@ class ScaledSign(Projection):
         self.axis, self.where_ = axis, None
 
     def fit(self, w, where=None):
+        _array(w)
         self.where_ = np.array(True) if where is None else np.array(where)
         return self
 
-    def _counts(self, w):
+    def _counts(self):
         """Which of the latent weights count, as booleans that broadcast against them."""
-        return w != 0 if self.where_ is None else self.where_
+        return np.array(True) if self.where_ is None else self.where_
 
     def __call__(self, latent):
-        return surrogate.sign(latent) * _mean_magnitude(latent, self._counts(latent.data), self.axis)
+        return surrogate.sign(latent) * _mean_magnitude(latent, self._counts(), self.axis)
 
     def form(self, w):
         w = _array(w)
-        alpha = _alpha(w, self._counts(w), self.axis)
+        alpha = _alpha(w, self._counts(), self.axis)
         return Sign(w >= 0, alpha.reshape(alpha.shape[:1] if self.axis == 0 else ()), self.axis)
 
 
 def _array(w):
-    return w.dense() if isinstance(w, Form) else w
+    w = w.dense() if isinstance(w, Form) else w
+    if w.dtype != np.float32:
+        raise TypeError(f"weights are {w.dtype}: convert to float32 first, as a form of signs has no other values")
+    return w
 
 
 def _alpha(w, counts, axis):
     """‖W‖₁/n of each channel (C, 1, …), or of all (1, …), in float64: so the mean of n equal numbers is that number.
 
-    Thus a network that was stored, of which only ±α are known, has the same α again, to the bit.
+    Thus a network that was stored, of which only ±α are known, has the same α again, to the bit. It is 0 for weights
+    that all are 0, and for no others.
     """
     axes = tuple(range(axis is not None, w.ndim))
     total = np.where(counts, np.abs(w), 0).sum(axis=axes, dtype=np.float64, keepdims=True)
-    return (total / _number(w, counts, axes)).astype(w.dtype)
+    mean = (total / _number(w, counts, axes)).astype(w.dtype)
+    return np.where(total > 0, np.maximum(mean, np.finfo(w.dtype).smallest_subnormal), mean)
 
 
 def _alpha_vjp(g, y, w, counts, axis):

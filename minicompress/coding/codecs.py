@@ -227,8 +227,8 @@ def _read_sign(reader, shape, keep, flags, depth):
     channels, count = shape[:1] if flags & 1 else (), _entries(shape, keep)
     if flags & 2:
         alpha = _read_numbers(reader, math.prod(channels), "<f4", "codebooks").reshape(channels)
-        if (alpha == 1).all():
-            raise CorruptDataError("all alphas are 1, so none may be stored")
+        if (alpha == 1).all() or np.signbit(alpha).any():
+            raise CorruptDataError("all alphas are 1, so none may be stored, or one is below +0.0")
     else:
         reader.claim(4 * math.prod(channels))
         alpha = np.ones(channels, np.float32)
@@ -236,7 +236,10 @@ def _read_sign(reader, shape, keep, flags, depth):
     reader.claim(2 * count + 4 * alpha.size)
     with reader.working(64 * min(count, CHUNK) + 2 * len(data) + 8 * alpha.size):
         bits = unpack(data, 1, count, np.uint8).view(bool)
-        return _checked(Sign, _spread(reader, bits, shape, keep), alpha, 0 if flags & 1 else None)
+        form = _checked(Sign, _spread(reader, bits, shape, keep), alpha, 0 if flags & 1 else None)
+        if not np.array_equal(_kept(form.bits, keep), bits):
+            raise CorruptDataError("a bit is 0 where alpha is 0")
+        return form
 
 
 def _write_sparse(writer, form, keep):

@@ -52,7 +52,10 @@ class Projection:
 
     @classmethod
     def from_form(cls, form):
-        """A fitted projection that gives this Form, and the inner Form that is left, or None."""
+        """A projection that gives this Form, and the inner Form that is left, or None.
+
+        State that the form doesn't tell stays None: then `fit` learns it, of the values under the outer forms' masks.
+        """
         raise NotImplementedError
 
     def __repr__(self):
@@ -92,14 +95,20 @@ def project(parameter, *projections):
     for projection in projections:
         if not isinstance(projection, Projection):
             raise TypeError(f"expected projections, got {projection!r}")
-    where = None
-    for projection in projections:
-        projection.fit(parameter.data, where=where)
-        alive = projection.survivors()
-        where = where if alive is None else alive if where is None else where & alive
+    _fit(parameter, projections)
     parameter.projections = tuple(projections)
     parameter.constrain()
     return parameter
+
+
+def _fit(parameter, projections, again=True):
+    """Fit each projection, or if not ``again`` those that lack some state, to what those before it let live."""
+    where = None
+    for projection in projections:
+        if again or any(state is None for _, state in projection.state()):
+            projection.fit(parameter.data, where=where)
+        alive = projection.survivors()
+        where = where if alive is None else alive if where is None else where & alive
 
 
 def assign(parameter, form):
@@ -122,5 +131,6 @@ def assign(parameter, form):
         projection, inner = Projection._of_form[type(inner)].from_form(inner)
         projections.append(projection)
     parameter.set(form.dense())
+    _fit(parameter, projections, again=False)
     parameter.projections = tuple(projections)
     return parameter

@@ -10,6 +10,8 @@ from minicompress.forms import Dense, Sign, Sparse
 from minicompress.nn import optim
 from minicompress.pruning import MagnitudePruning
 
+RNG = np.random.default_rng(0)
+
 
 def kinds(model):
     return [(name, type(layer).__name__) for name, layer in model.children()]
@@ -171,6 +173,42 @@ def test_it_learns_the_digits(weights, activations):
     assert nn.evaluate(net, digits).error < 0.15
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_states_go_between_a_model_and_its_file_both_ways(masked, tmp_path):
+    model = mlp()
+    if masked:
+        nn.project(model.fc2.weight, MagnitudePruning(0.5))
+    model.fc2.weight.data.flat[np.abs(model.fc2.weight.data).argmax()] = 0  # a survivor, maybe; of a sign all the same
+    net = binarize(model, ScaledSign)
+    container.save(net, tmp_path / "net.mcz")
+    loaded = container.load(tmp_path / "net.mcz")
+    assert loaded.state_dict().keys() == net.state_dict().keys()
+    before = net.fc2.weight.effective().numpy().copy()
+    net.load_state_dict(loaded.state_dict())
+    np.testing.assert_array_equal(net.fc2.weight.effective().numpy(), before)
+    loaded.load_state_dict(net.state_dict())
+    np.testing.assert_array_equal(loaded.fc2.weight.effective().numpy(), before)
+
+
+def test_weights_of_nothing_and_almost_nothing_are_saved_and_loaded_to_the_bit(tmp_path):
+    layer = nn.Linear(4, 3, bias=False, rng=RNG)
+    layer.weight.set([[0.0, -0.0, 0, 0], [-1e-45, 0, 0, 0], [1, -1, 2, -2]])  # the mean of row 1 is below any float
+    nn.project(layer.weight, ScaledSign())
+    assert layer.weight.form().dense().tobytes() == layer.weight.effective().numpy().tobytes()
+    container.save(layer, tmp_path / "layer.mcz")
+    loaded = container.load(tmp_path / "layer.mcz")
+    assert loaded.weight.effective().numpy().tobytes() == layer.weight.effective().numpy().tobytes()
+    container.save(loaded, tmp_path / "again.mcz")
+    assert (tmp_path / "again.mcz").read_bytes() == (tmp_path / "layer.mcz").read_bytes()
+
+
+@pytest.mark.parametrize("form", [Sign([[True, False]], [1.0], axis=0), Sign([[True], [False]], [1.0, 1.0], axis=0),
+                                  Sign([[True, False]], 1.0), Sign([[True, False]], 0.5),
+                                  Sign([[False], [True]], [0.0, 1.0], axis=0)])
+def test_a_sign_keeps_its_axis(form):
+    assert nn.assign(nn.Parameter.blank(form.shape), form).form() == form
+
+
 def test_a_sign_activation_is_stored_and_loaded(tmp_path):
     net = binarize(mlp(), activations=True)
     container.save(net, tmp_path / "net.mcz")
@@ -198,3 +236,13 @@ def test_what_it_can_not_make_binary_is_refused_with_a_reason():
         binarization.StochasticBinaryConnect(rng=3)
     with pytest.raises(ValueError, match="axis is 1"):
         ScaledSign(axis=1)
+
+
+@pytest.mark.parametrize("make", [BinaryConnect, ScaledSign, lambda: StochasticBinaryConnect("real", rng=RNG)])
+def test_projections_refuse_double_precision(make):
+    wide = nn.Parameter(np.array([[1.0, -2.0]]))
+    assert wide.dtype == np.float64
+    with pytest.raises(TypeError, match="weights are float64: convert to float32 first"):
+        nn.project(wide, make())
+    with pytest.raises(TypeError, match="weights are float64: convert to float32 first"):
+        make().form(wide.data)

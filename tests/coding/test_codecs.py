@@ -30,7 +30,20 @@ def bitstream(digits):
     return bytes(int(digits[i:i + 8], 2) for i in range(0, len(digits), 8))
 
 
+def number(value, kind="<f4"):
+    return np.array(value, kind).tobytes()
+
+
 HOSTILE = {
+    "alphas that are all 1": shape(2) + b"\x14" + number(1) + b"\xc0",
+    "alphas that are all 1, one a row": shape(2, 1) + b"\x1c" + number([1, 1]) + b"\xc0",
+    "an alpha of minus zero": shape(2) + b"\x14" + number(-0.0) + b"\xc0",
+    "a negative alpha": shape(2) + b"\x14" + number(-1) + b"\xc0",
+    "minus zero by its bit": shape(2) + b"\x14" + number(0) + b"\x80",
+    "minus zero by its bit, in a row": shape(2, 1) + b"\x1c" + number([2, 0]) + b"\x80",
+    "zero points that are all 0": shape(1) + b"\x13\x08" + number(1) + number(0, "<i4") + b"\x00\x80",
+    "zero points that are all 0, one a row": shape(2, 1) + b"\x1b\x08" + number([1, 1]) + number([0, 0], "<i4")
+    + b"\x00\x80\x81",
     "a terabyte": shape(2**40) + DENSE + bytes(60),
     "a product that overflows": shape(2**31, 2**31, 2**31) + DENSE + bytes(60),
     "a product that overflows to zero": shape(2**32, 2**32) + DENSE,
@@ -90,6 +103,14 @@ def test_hostile_bytes_are_refused_at_once(data):
 def test_the_same_bytes_with_the_fault_put_right_are_fine():
     """Else the faults above might not be what is refused."""
     right = {
+        "alphas that are all 1": shape(2) + b"\x14" + number(1.5) + b"\xc0",
+        "alphas that are all 1, one a row": shape(2, 1) + b"\x1c" + number([1, 2]) + b"\xc0",
+        "an alpha of minus zero": shape(2) + b"\x14" + number(0) + b"\xc0",
+        "minus zero by its bit": shape(2) + b"\x14" + number(2) + b"\x80",
+        "minus zero by its bit, in a row": shape(2, 1) + b"\x1c" + number([2, 0]) + b"\xc0",
+        "zero points that are all 0": shape(1) + b"\x13\x08" + number(1) + number(3, "<i4") + b"\x00\x80",
+        "zero points that are all 0, one a row": shape(2, 1) + b"\x1b\x08" + number([1, 1]) + number([0, 3], "<i4")
+        + b"\x00\x80\x81",
         "a code out of range": codebook([2], 5, b"\x00" + bitstream("100 011")),
         "an over-full table": codebook([3], 3, b"\x01\x02" + bitstream("00") + b"\x03\x00"),
         "an incomplete table": codebook([3], 3, b"\x02\x03" + bitstream("11 1 0 11 0 0 0") + b"\x03\x00"),
