@@ -14,6 +14,8 @@ Any other layer is refused with its reason.
 import copy
 from itertools import pairwise
 
+import numpy as np
+
 from minicompress.engine import no_grad
 from minicompress.forms import Affine, Dense, Sparse
 from minicompress.nn import (
@@ -36,6 +38,7 @@ from minicompress.nn import (
     predict,
     project,
 )
+from minicompress.nn.fold import require_told
 
 from .affine import code_range
 from .fake import FakeAdd, FakeAvgPool2d, FakeDequantize, FakeQuantize, FakeQuantized, FakeReLU
@@ -60,12 +63,13 @@ def prepare(model, *, weights=8, activations=8, per_channel=True):
     ``activations=None`` only weights are quantized: the model is done, computes in floats, and needs no calibration.
 
     Args:
-        weights: bits of the weights, 1 to 8; to 16 if activations are floats.
+        weights: bits of the weights, 1 to 8; to 16 if activations are floats. Weights on a grid of so many bits stay.
         activations: bits of what passes between layers, 1 to 8, or None; the output's are always 16.
         per_channel: a scale for each output channel of the weights, else one for each layer (QU-3).
 
-    Raises TypeError for a layer that the table above leaves out, and for weights in a form that no grid keeps
-    (clustered, binary). The model itself stays as it is. Source: Jacob et al. 2018, section 3.
+    Raises TypeError for a layer that the table above leaves out, a subclass of one, parameters that are not float32,
+    weights in a form that no grid keeps (clustered, binary), and a `MaxNorm` on them, which would be lost; ValueError
+    for weights on a grid of other bits. The model itself stays as it is. Source: Jacob et al. 2018, section 3.
 
     >>> import numpy as np
     >>> from minicompress import models
@@ -79,10 +83,16 @@ def prepare(model, *, weights=8, activations=8, per_channel=True):
         code_range(bits)
         if bits > most:
             raise ValueError(f"bits are {bits}, expected at most {most}")
-    model = fold_batch_norm(model)
+    for name, parameter in model.named_parameters():
+        if parameter.dtype != np.float32:
+            raise TypeError(f"{name} is {parameter.dtype}, expected float32: convert the model to float32 first")
+    mode, model = model.training, fold_batch_norm(model)
     for name, module in model.named_modules():
-        if isinstance(module, Linear | Conv2d):
-            _quantize(module.weight, f"{name}.weight", weights, per_channel)
+        if type(module) in (Linear, Conv2d):
+            _quantize(module.weight, f"{name}.weight".strip("."), weights, per_channel)
+        elif base := next((cls.__name__ for cls in (Linear, Conv2d) if isinstance(module, cls)), None):
+            raise TypeError(f"{name or 'the model'}, a {type(module).__name__}, can't be quantized: a subclass of "
+                            f"{base} may compute anything")
     if activations is None:
         return model
     first = FakeQuantize(activations)
@@ -93,7 +103,7 @@ def prepare(model, *, weights=8, activations=8, per_channel=True):
     if grid.__self__ is first:
         raise ValueError("the model has no layer that computes: there is nothing to quantize")
     grid.__self__.bits = LOGIT_BITS
-    return Sequential({"quantize": first, **dict(inner.children()), "dequantize": FakeDequantize(grid)})
+    return Sequential({"quantize": first, **dict(inner.children()), "dequantize": FakeDequantize(grid)}).train(mode)
 
 
 def _quantize(parameter, name, bits, per_channel):
@@ -102,9 +112,13 @@ def _quantize(parameter, name, bits, per_channel):
     while isinstance(inner, Sparse):
         inner = inner.inner
     if isinstance(inner, Affine):
+        if inner.bits != bits:
+            raise ValueError(f"{name} is on a grid of {inner.bits} bits, but weights={bits}: expected the same, or "
+                             "weights that are not quantized yet")
         return
     if not isinstance(inner, Dense):
         raise TypeError(f"{name} is a {type(inner).__name__}: its values lie on no even grid; quantize plain weights")
+    require_told(parameter, name)
     assign(parameter, form)  # every mask fixed as it is
     project(parameter, *parameter.projections, AffineQuantization(bits, per_channel=per_channel))
 
@@ -188,8 +202,8 @@ def prepare_qat(model, data, *, weights=8, activations=8, per_channel=True, obse
 def convert(model):
     """A new network of integer layers that gives what a prepared and calibrated one gives, bit for bit (QU-9, QU-10).
 
-    A model with nothing but quantized weights is copied. Raises ValueError before calibration, or for a bias that does
-    not fit 32 bits.
+    A model with nothing but quantized weights is copied. Raises ValueError for a model of which nothing is quantized,
+    before calibration, and for a bias that does not fit 32 bits.
 
     >>> import numpy as np
     >>> from minicompress import models
@@ -197,8 +211,13 @@ def convert(model):
     >>> convert(calibrate(prepare(models.mlp([4, 3, 2], rng=np.random.default_rng(0))), x)).fc2.weight.form().bits
     8
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"model is a {type(model).__name__}, expected a Module")
+    if not any(isinstance(projection, AffineQuantization) for _, parameter in model.named_parameters(projections=False)
+               for projection in parameter.projections):
+        raise ValueError("this is a float model, nothing in it is quantized: prepare it first")
     with no_grad():
-        return _converted(copy.deepcopy(model))
+        return _converted(copy.deepcopy(model)).train(model.training)
 
 
 def _converted(module):
