@@ -34,7 +34,7 @@ def accumulator_bound(weight, reach, bias=None):
     >>> accumulator_bound(np.array([[3, -4]]), 255, np.array([-1]))
     1786
     """
-    sums = np.abs(weight.reshape(len(weight), -1).astype(np.int64)).sum(axis=1) * int(reach)
+    sums = np.abs(weight.reshape(len(weight), -1), dtype=np.int64).sum(axis=1) * int(reach)
     return int((sums if bias is None else sums + np.abs(bias.astype(np.int64))).max())
 
 

@@ -130,6 +130,8 @@ class QuantizedReLU(Module):
 
     def forward(self, x):
         codes = _codes(self, x)
+        if not np.iinfo(codes.dtype).min <= self.zero_point <= np.iinfo(codes.dtype).max:
+            raise ValueError(f"zero_point is {self.zero_point}, which is no code of the {codes.dtype} that it is given")
         return Codes(np.maximum(codes, codes.dtype.type(self.zero_point)))
 
 
@@ -207,6 +209,13 @@ class _Weighted(Module):
         trailing = (1,) * (weight.ndim - 2)
         order = "F" if weight.ndim == 2 else "C"  # as engine.linear wants it
         return weight.astype(dtype, order=order), *(array.reshape(-1, *trailing) for array in (bias, m0, shift))
+
+    def validate(self):
+        """Raise ValueError unless the arrays are in the forms that this layer computes with."""
+        try:
+            self.lower(self.weight.form(), self.bias)  # refuses sums beyond int32 and scales beyond what M may be
+        except TypeError as error:
+            raise ValueError(str(error)) from None
 
     def run(self, codes, weight, bias, m0, shift):
         """The layer's codes for input codes, given what `lower` made of the weights."""
