@@ -119,9 +119,9 @@ def load(path, *, into=None, max_bytes=2**30):
         _same(_names(description if own is None else own), _names(model))
         if own is not None and into is not None and isinstance(given := _description(into), list):
             _same([_layers(description)], [_layers(given)], kinds=["layer"])
-        shapes = {name: array.shape for name, array in [*model.named_parameters(projections=False),
-                                                         *model.named_buffers()]}
-        forms = {name: _read(reader, name, shape) for name, shape in shapes.items()}
+        buffers = dict(model.named_buffers())
+        shapes = {name: array.shape for name, array in [*model.named_parameters(projections=False), *buffers.items()]}
+        forms = {name: _read(reader, name, name in buffers, shape) for name, shape in shapes.items()}
         reader.finish()
         _assign(model, forms, reader, blank=into is None)
     return model
@@ -141,11 +141,11 @@ def inspect(path, *, max_bytes=2**30):
     reader, description = _open(path, max_bytes)
     with _refusing(path):
         own = _built(description)
-        names = _names(description if own is None else own)
+        parameters, buffers = map(dict.fromkeys, _names(description if own is None else own))
         forms, coded = {}, []
-        for name in names[0] + names[1]:
+        for name in parameters | buffers:
             before = len(reader.parts)
-            forms[name] = form = _read(reader, name)
+            forms[name] = form = _read(reader, name, name in buffers)
             parts = reader.parts[before:]
             with reader.working(32 * math.prod(form.shape)):
                 coded.append(coding.Encoded(tuple(parts), coding.statistics(form, parts)))
@@ -244,11 +244,14 @@ def _refusing(path):
         raise ContainerError(f"{path}: {error}") from error
 
 
-def _read(reader, name, shape=None):
+def _read(reader, name, buffer, shape=None):
     try:
-        return coding.read(reader, shape)
+        form = coding.read(reader, shape)
     except coding.CorruptDataError as error:
         raise ContainerError(f"{name}: {error}") from None
+    if buffer and not isinstance(form, Dense):
+        raise ContainerError(f"{name} is a buffer in the form {type(form).__name__}, expected Dense")
+    return form
 
 
 def _dtype(form):

@@ -39,6 +39,8 @@ def names(description):
             parameters.append(".".join([*path, "weight"]))
         if kind in ("QuantizedLinear", "QuantizedConv2d"):
             buffers.append(".".join([*path, "bias"]))
+        if kind == "CSRLinear":
+            buffers.extend(".".join([*path, name]) for name in ["data", "indices", "indptr", "bias"])
         if kind == "Threshold":
             parameters.append(".".join([*path, "direction"]))
             buffers.append(".".join([*path, "threshold"]))

@@ -66,6 +66,13 @@ def binary(rng):
     return binarization.pack(net.eval())
 
 
+def sparse_rows(rng, model=None):
+    """A pruned network whose second layer computes on sparse rows."""
+    model = models.mlp([12, 40, 7], rng=rng) if model is None else model
+    nn.project(model.fc2.weight, pruning.MagnitudePruning(0.95))
+    return pruning.to_csr(model)
+
+
 MODELS = {
     "dense": lambda rng: models.mlp([12, 7, 3], rng=rng),
     "compressed": lambda rng: compressed(models.mlp([40, 30, 10], rng=rng), rng),
@@ -77,6 +84,7 @@ MODELS = {
     "int4, residual": lambda rng: integers(rng, 4, residual(rng)),
     "residual": residual,
     "binary, packed": binary,
+    "sparse rows": sparse_rows,
 }
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from minicompress import binarization, coding, container, models, nn
 from minicompress.coding.bits import read_varint, varint
-from minicompress.forms import Dense
+from minicompress.forms import Codebook, Dense, Sparse
 from tests.mutants import mutate
 from tests.test_container import (
     Twin,
@@ -22,6 +22,7 @@ from tests.test_container import (
     law_round_trip,
     law_untouched,
     made,
+    sparse_rows,
 )
 
 
@@ -33,6 +34,7 @@ SMALL = {
     "compressed": lambda rng: compressed(models.mlp([8, 6, 3], rng=rng), rng),
     "int4": lambda rng: integers(rng, 4, models.mlp([64, 3, 2], rng=rng)),
     "binary, packed": tiny_binary,
+    "sparse rows": lambda rng: sparse_rows(rng, models.mlp([3, 12, 4], rng=rng)),
 }
 
 
@@ -78,6 +80,7 @@ def linear(*arguments):
 
 
 W, B = Dense([[1.0, 2.0]] * 3), Dense([1.0] * 3)
+INDICES = Dense(np.array([0, 1], np.int32))
 GOOD = b"\x0b" + b'["Flatten"]'
 TERABYTE = varint(2) + varint(2**20) * 2
 HOSTILE = {
@@ -120,6 +123,10 @@ HOSTILE = {
     "an over-full code": file(linear(2, 3), b"\x02\x03\x02\x22\x03" + bytes(12) + b"\x01\x03\x00\x06\x00", B),
     "a length too short": sealed(GOOD, length=len(GOOD) - 1), "a length too long": sealed(GOOD, length=len(GOOD) + 1),
     "buffers of 64 bits": file(["BatchNorm1d", 3], B, B, Dense(np.ones(3)), B),
+    "a sparse buffer": file(["BatchNorm1d", 3], B, B, Sparse([True] * 3, B), B),
+    "a sparse buffer of integers": file(["CSRLinear", 2, 1, 2], Dense([1.0, 2.0]), Sparse([False, True], INDICES),
+                                        Dense(np.array([0, 2], np.int32)), Dense([0.0])),
+    "a buffer of shared values": file(["BatchNorm1d", 3], B, B, B, Codebook([0, 0, 0], [1.0], 1)),
 }
 
 
@@ -138,9 +145,10 @@ def test_hostile_files_are_refused_at_once(data, tmp_path):
 def test_inspect_refuses_a_bad_description(tmp_path):
     """Where `load` would find another fault: these need a model to go into, or one like the file's."""
     path = tmp_path / "bad.mcz"
-    for name in ("names in a string", "names in objects", "defaults spelled out", "a boolean for a number"):
+    for name in ("names in a string", "names in objects", "defaults spelled out", "a boolean for a number",
+                 "a sparse buffer", "a sparse buffer of integers", "a buffer of shared values"):
         path.write_bytes(HOSTILE[name])
-        with pytest.raises(container.ContainerError, match=r"neither a graph|canonical form"):
+        with pytest.raises(container.ContainerError, match=r"neither a graph|canonical form|is a buffer"):
             container.inspect(path)
 
 
@@ -149,6 +157,8 @@ def test_the_same_files_without_the_fault_are_fine(tmp_path):
     code = b"\x02\x03\x02\x22\x03" + bytes(12)
     for good in [sealed(GOOD), file(linear(2, 3), W, B), file(["Sequential", ["a", ["ReLU"]], ["b", ["ReLU"]]]),
                  file(linear(2, 3), code + b"\x00\xa9\x50", B), file(["BatchNorm1d", 3], B, B, B, B),
+                 file(["CSRLinear", 2, 1, 2], Dense([1.0, 2.0]), INDICES, Dense(np.array([0, 2], np.int32)),
+                      Dense([0.0])),
                  file(linear(2, 3, False), W), file(["Dropout", 0.0]), file(["MaxPool2d", 2, 1])]:
         path.write_bytes(good)
         assert isinstance(container.load(path), nn.Module)

@@ -35,7 +35,7 @@ class CSRLinear(nn.Module):
         self.in_features = int(in_features)
         self.data, self.bias = (np.broadcast_to(np.float32(0), (size,)) for size in (nonzeros, out_features))
         self.indices, self.indptr = (np.broadcast_to(np.int32(0), (size,)) for size in (nonzeros, out_features + 1))
-        self._matrix = None
+        self._matrix, self._of = None, ()  # built of these arrays, at the first use
 
     @classmethod
     def of(cls, linear):
@@ -51,6 +51,14 @@ class CSRLinear(nn.Module):
         """[in_features, out_features, nonzeros]"""
         return [self.in_features, len(self.bias), len(self.data)]
 
+    def validate(self):
+        """Raise ValueError unless the arrays are in the forms that this layer computes with."""
+        CSR(self.data, self.indices, self.indptr, (len(self.bias), self.in_features))
+        follows = np.ones(len(self.indices), bool)  # another column of its row
+        follows[self.indptr[:-1][np.diff(self.indptr) > 0]] = False
+        if (follows[1:] & (np.diff(self.indices) <= 0)).any():
+            raise ValueError("columns of a row must ascend")
+
     def macs(self, output_shape):
         """Multiply-accumulates for one example: one for each weight that was kept (ME-3)."""
         return len(self.data)
@@ -60,8 +68,9 @@ class CSRLinear(nn.Module):
             raise ValueError("CSRLinear only evaluates: call eval() first, or train the Linear that it came from")
         if x.ndim != 2 or x.shape[1] != self.in_features:
             raise ValueError(f"CSRLinear of {self.in_features} features needs (N, {self.in_features}), got {x.shape}")
-        if self._matrix is None or self._matrix.data is not self.data:  # loading replaces the arrays
-            self._matrix = CSR(self.data, self.indices, self.indptr, (len(self.bias), self.in_features))
+        arrays = self.data, self.indices, self.indptr
+        if self._matrix is None or any(a is not b for a, b in zip(arrays, self._of, strict=True)):  # loaded anew
+            self._matrix, self._of = CSR(*arrays, (len(self.bias), self.in_features)), arrays
         product = self._matrix @ x.data[0] if len(x.data) == 1 else self._matrix @ x.data.T
         return Tensor(product.reshape(len(self.bias), -1).T + self.bias)
 

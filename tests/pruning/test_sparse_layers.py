@@ -94,7 +94,41 @@ def test_a_share_that_makes_no_sense_is_refused():
 
 def test_arrays_that_are_no_sparse_rows_are_refused():
     layer = to_csr(pruned(0.9)[0])
+    layer(Tensor(np.zeros((1, 12), np.float32)))
     layer.set_buffer("indices", np.full(len(layer.indices), 12))
-    layer.set_buffer("data", layer.data)
     with pytest.raises(ValueError, match="indices span 12 to 12"):
         layer(Tensor(np.zeros((1, 12), np.float32)))
+
+
+@pytest.mark.parametrize("name", ["data", "indices", "indptr", "bias"])
+def test_new_arrays_are_computed_with(name):
+    one, other = CSRLinear(3, 2, 2), {"data": [5, 7], "indices": [1, 1], "indptr": [0, 0, 2], "bias": [1, 2]}
+    arrays = {"data": [2, 3], "indices": [0, 1], "indptr": [0, 1, 2], "bias": [0, 0]}
+    for key, array in arrays.items():
+        one.set_buffer(key, array)
+    x, results = Tensor([[1.0, 10.0, 100.0]]), []
+    results.append(one.eval()(x).numpy().tolist())
+    one.set_buffer(name, other[name])
+    results.append(one(x).numpy().tolist())
+    expected = {"data": [[5, 70]], "indices": [[20, 30]], "indptr": [[0, 32]], "bias": [[3, 32]]}
+    assert results == [[[2, 30]], expected[name]]
+
+
+@pytest.mark.parametrize(("arrays", "words"), [
+    ({"indices": [0, 3]}, "indices span 0 to 3, expected 0 to 2"), ({"indices": [-1, 0]}, "indices span -1 to 0"),
+    ({"indptr": [0, 2, 2, 2, 1]}, "indptr must climb"), ({"indptr": [0, 2, 1, 2, 2]}, "indptr must climb"),
+    ({"indptr": [1, 1, 1, 2, 2]}, "indptr must climb"),
+    ({"indices": [2, 1]}, "columns of a row must ascend"), ({"indices": [1, 1]}, "columns of a row must ascend"),
+    ({"indices": [2, 1], "indptr": [0, 0, 1, 1, 2]}, None), ({"indices": [2, 1], "indptr": [0, 0, 0, 2, 2]},
+                                                             "columns of a row must ascend"),
+])
+def test_a_file_with_arrays_that_are_no_sparse_rows_is_refused(arrays, words, tmp_path):
+    layer = CSRLinear(3, 4, 2)
+    for name, array in ({"data": [1, 2], "indices": [0, 2], "indptr": [0, 2, 2, 2, 2]} | arrays).items():
+        layer.set_buffer(name, array)
+    container.save(layer, tmp_path / "layer.mcz")
+    if words is None:
+        assert container.load(tmp_path / "layer.mcz").indices.tolist() == [2, 1]
+        return
+    with pytest.raises(container.ContainerError, match=words):
+        container.load(tmp_path / "layer.mcz")
