@@ -4,11 +4,13 @@ A bit is 1 for +1 and 0 for −1. Two bits that differ contribute −1 to a dot 
 pairs a·b = n − 2·popcount(a xor b). Source: Courbariaux et al. 2016; Rastegari et al. 2016.
 """
 
+import math
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 WORD = 64
-BLOCK, WIDE = 1 << 17, 4096  # words that are worked on at a time, and words of one row of them
+BLOCK, WIDE = 1 << 17, 4096  # words that are worked on at a time, and most words of one row of them
 
 
 def pack(x):
@@ -40,14 +42,15 @@ def matmul(a_words, b_words, n):
 
     a_words : uint64 (M, W) and b_words : uint64 (N, W), from `pack`; n : the ±1 numbers in a row, 64·(W−1) < n ≤ 64·W
 
-    Returns int32 (M, N). Raises ValueError for shapes or an n that don't fit, TypeError for anything but uint64.
+    Returns int32 (M, N). Raises ValueError for shapes or an n that don't fit, TypeError for anything but uint64 and an
+    integer n.
 
     >>> a, b = np.array([[1, -1, 1]]), np.array([[1, 1, 1], [-1, 1, -1]])
     >>> matmul(pack(a), pack(b), 3), a @ b.T
     (array([[ 1, -3]], dtype=int32), array([[ 1, -3]]))
     """
     _check(2, a_words=a_words, b_words=b_words)
-    _check_count(n, a_words)
+    n = _count(n, a_words)
     return n - 2 * _differing(a_words, b_words)
 
 
@@ -58,7 +61,7 @@ def conv2d(x_words, weight_words, n, *, stride=1, padding=0):
 
     The padding is exactly zero, as in `engine.conv2d`: ±1 has no 0, so the frame is computed as if it were −1 and what
     it contributed, a sum of the filter's own signs, is taken off again, in integers. Returns int32 (N, F, out, out′).
-    Raises ValueError for shapes or an n that don't fit, TypeError for anything but uint64.
+    Raises ValueError for shapes or an n that don't fit, TypeError for anything but uint64 and an integer n.
 
     >>> x, w = np.ones((1, 3, 2, 2)), np.ones((1, 3, 3, 3))
     >>> conv2d(pack(x), pack(w), 3, padding=1)
@@ -66,7 +69,7 @@ def conv2d(x_words, weight_words, n, *, stride=1, padding=0):
              [12, 12]]]], dtype=int32)
     """
     _check(4, x_words=x_words, weight_words=weight_words)
-    _check_count(n, x_words)
+    n = _count(n, x_words)
     images, (filters, words, k, _) = x_words.transpose(1, 2, 3, 0), weight_words.shape  # (W, H, H′, N)
     (_, height, width, batch), p = images.shape, padding
     if k != weight_words.shape[3] or min(height, width) + 2 * p < k or stride < 1 or p < 0:
@@ -76,7 +79,7 @@ def conv2d(x_words, weight_words, n, *, stride=1, padding=0):
     frame[:, p:p + height, p:p + width] = images
     columns = _windows(frame, k, stride, axes=(1, 2)).transpose(0, 4, 5, 1, 2, 3)  # (W, k, k, H_out, W_out, N)
     size = columns.shape[3:]
-    differ = _differing(columns.reshape(words * k * k, -1).T, weight_words.reshape(filters, -1))
+    differ = _differing(columns.reshape(words * k * k, math.prod(size)).T, weight_words.reshape(filters, -1))
     y = n * k * k - 2 * differ.T.reshape(filters, *size)
     if p:
         outside = np.ones((height + 2 * p, width + 2 * p), np.int32)
@@ -103,7 +106,7 @@ def _differing(a, b):
         return _differing(b, a).T
     a, (length, words) = np.ascontiguousarray(a.T), a.shape  # (W, M): no copy for what `pack` gives
     total = np.empty((len(b), length), np.int32)
-    wide = min(length, WIDE)
+    wide = max(1, min(length, WIDE, BLOCK // words))
     rows = max(1, BLOCK // (wide * words))
     differ, counts = np.empty((rows, words, wide), np.uint64), np.empty((rows, words, wide), np.uint8)
     sums = np.uint16 if WORD * words < 1 << 16 else np.uint32
@@ -122,13 +125,16 @@ def _check(ndim, **arrays):
     for name, words in arrays.items():
         if not isinstance(words, np.ndarray) or words.dtype != np.uint64:
             raise TypeError(f"{name} is {getattr(words, 'dtype', type(words).__name__)}, expected uint64 from pack")
-        if words.ndim != ndim or words.size == 0:
-            raise ValueError(f"{name} has shape {words.shape}, expected {ndim} axes and at least one word")
+        if words.ndim != ndim or 0 in words.shape[1:]:
+            raise ValueError(f"{name} has shape {words.shape}, expected {ndim} axes and a word a row")
     a, b = (words.shape for words in arrays.values())
     if a[1] != b[1]:
         raise ValueError(f"{' and '.join(arrays)} have {a[1]} and {b[1]} words a row, expected as many")
 
 
-def _check_count(n, words):
+def _count(n, words):
+    if isinstance(n, bool) or not isinstance(n, int | np.integer):
+        raise TypeError(f"n is {n!r}, expected an integer")
     if not WORD * (words.shape[1] - 1) < n <= WORD * words.shape[1]:
         raise ValueError(f"n is {n}, which is not what {words.shape[1]} words of {WORD} bits hold")
+    return int(n)  # a Python integer leaves int32 as it is

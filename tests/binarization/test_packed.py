@@ -77,6 +77,11 @@ def test_lenet_5_computes_the_same_logits():
     logits_are_equal(packed, with_norms(net, 1), (1, 28, 28))
 
 
+def test_no_image_has_no_logits():
+    net, x = mlp([20, 9, 9, 5], 0), Tensor(np.zeros((0, 20), np.float32))
+    assert pack(net).eval()(x).shape == net(x).shape == (0, 5)
+
+
 def test_between_first_and_last_layer_there_are_only_integers_and_bits():
     dtypes = []
     with nn.observe(lambda module, x, y: dtypes.append((type(module), y.data.dtype))):

@@ -1,5 +1,6 @@
 """Products on packed bits: every number of bits, every shape of tail, every padding, against loops over ±1."""
 
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -90,6 +91,38 @@ def test_sums_that_leave_16_bits(n):
     assert (xnor.matmul(xnor.pack(a), xnor.pack(-a), n) == -n).all()
 
 
+def test_long_rows_are_worked_on_in_small_blocks():
+    """2^16 signs a row, 2^20 words: at a time one block, a byte for each of its words, and two parts of the array."""
+    a, b = (np.zeros((n, 1024), np.uint64, order="F") for n in (1024, 1))
+    tracemalloc.start()
+    result = xnor.matmul(a, b, 64 * 1024)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (result == 64 * 1024).all() and peak < 4 * 8 * xnor.BLOCK
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0, 3), (3, 0), (0, 0)])
+def test_nothing_has_an_empty_product(rows, columns):
+    product_is_exact(xnor, rows, columns, 70, 0)
+
+
+def test_no_image_has_no_convolution():
+    words = xnor.pack(np.ones((0, 3, 5, 4))), xnor.pack(np.ones((2, 3, 3, 3)))
+    result = xnor.conv2d(*words, 3, padding=1)
+    assert result.shape == (0, 2, 5, 4) and result.dtype == np.int32
+
+
+def test_the_number_of_signs_is_an_integer_of_any_kind():
+    a = plus_minus((3, 70), 0)
+    images, filters = plus_minus((1, 3, 4, 4), 0), plus_minus((2, 3, 3, 3), 0)
+    result = xnor.matmul(xnor.pack(a), xnor.pack(a), np.int64(70))
+    assert result.dtype == np.int32 and result.tolist() == (a @ a.T).tolist()
+    assert xnor.conv2d(xnor.pack(images), xnor.pack(filters), np.int64(3), padding=1).dtype == np.int32
+    for n in (70.0, 70.5, np.float64(70), True, "70"):
+        with pytest.raises(TypeError, match=r"n is .*, expected an integer"):
+            xnor.matmul(xnor.pack(a), xnor.pack(a), n)
+
+
 def test_booleans_are_signs():
     bits = np.random.default_rng(0).random((3, 70)) < 0.5
     np.testing.assert_array_equal(xnor.pack(bits), xnor.pack(np.where(bits, 1, -1)))
@@ -119,6 +152,8 @@ def test_what_does_not_fit_is_refused():
         xnor.matmul(plus_minus((3, 2), 0), words, 100)
     with pytest.raises(ValueError, match=r"shape \(3,\)"):
         xnor.pack(np.ones(3))
+    with pytest.raises(ValueError, match=r"shape \(3, 0\), expected 2 axes and a word a row"):
+        xnor.matmul(words[:, :0], words, 100)
     images, filters = xnor.pack(plus_minus((1, 3, 4, 4), 0)), xnor.pack(plus_minus((2, 3, 5, 5), 0))
     with pytest.raises(ValueError, match="no larger than the padded images"):
         xnor.conv2d(images, filters, 3)
