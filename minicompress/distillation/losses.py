@@ -14,13 +14,14 @@ from minicompress.nn import functional
 
 SCALES = {"T^2": lambda temperature: temperature**2, "1": lambda temperature: 1.0}
 COMBINE = ("probabilities", "logits")
+COLDEST, HOTTEST = 1e-6, 1e6  # within these nothing overflows for logits up to 10^4, even in float32
 
 
 def softened(logits, temperature):
     """The softmax at a temperature, p_i = exp(z_i/T) / Σ_j exp(z_j/T), of each row (KD-1).
 
     A higher T gives a flatter distribution over the classes, T = 1 is the softmax. ``logits`` is a Tensor (N, C), and
-    so is the result, through which gradients flow. Raises ValueError unless T is a finite number above 0, TypeError
+    so is the result, through which gradients flow. Raises ValueError unless T is a number from 10^−6 to 10^6, TypeError
     for anything but a Tensor. Source: Hinton et al. 2015, equation 1.
 
     >>> softened(Tensor([[0.0, 2.0]]), temperature=1.0).numpy().round(2)
@@ -50,9 +51,9 @@ def _cooled(logits, temperature):
 
 
 def require_temperature(temperature):
-    """The temperature as a float; ValueError unless it is a finite number above 0."""
-    if isinstance(temperature, bool) or not isinstance(temperature, Real) or not 0 < temperature < math.inf:
-        raise ValueError(f"temperature is {temperature!r}, expected a finite number above 0")
+    """The temperature as a float; ValueError unless it is a number from `COLDEST` to `HOTTEST`."""
+    if isinstance(temperature, bool) or not isinstance(temperature, Real) or not COLDEST <= temperature <= HOTTEST:
+        raise ValueError(f"temperature is {temperature!r}, expected a number from {COLDEST} to {HOTTEST}")
     return float(temperature)
 
 
@@ -65,8 +66,8 @@ def soft_targets(teacher_logits, *, temperature, weights=None, combine="probabil
         combine: "probabilities" for p = Σ_k w_k σ(v_k; τ), "logits" for p = σ(Σ_k w_k v_k; τ).
 
     Returns an array (N, C) of distributions: nothing of a teacher's graph is kept. Raises ValueError for other shapes,
-    weights or names. Source: Hinton et al. 2015, section 2, where several networks' predictions are averaged by an
-    arithmetic or a geometric mean: the two variants.
+    weights or names, and for logits that are not finite. Source: Hinton et al. 2015, section 2, where several networks'
+    predictions are averaged by an arithmetic or a geometric mean: the two variants.
 
     >>> sure, unsure = np.array([[4.0, 0.0]]), np.array([[0.0, 0.0]])
     >>> soft_targets([sure, unsure], temperature=1.0).round(2)
@@ -106,7 +107,7 @@ def soft_target_loss(student_logits, teacher_logits, target, *, temperature, alp
         student_logits: z, a Tensor (N, C): gradients flow into it.
         teacher_logits: v, an array or Tensor (N, C), or a list of K of them (KD-5): none flow there.
         target: y as integers (N,) or distributions (N, C); not looked at, so possibly None, where alpha is 0.
-        temperature: τ, finite and above 0.
+        temperature: τ, from 10^−6 to 10^6.
         alpha, beta: the weights of the two parts, none negative; beta is 1 − alpha unless given.
         scale: c by name, "T^2" for τ² or "1".
         weights, combine: of several teachers, see `soft_targets`.
@@ -131,9 +132,12 @@ def soft_target_loss(student_logits, teacher_logits, target, *, temperature, alp
 
 
 def checked_parts(alpha, beta, scale):
-    """(alpha, beta), beta being 1 − alpha for None; ValueError for negative ones and for an unknown scale."""
+    """(alpha, beta), beta being 1 − alpha for None; TypeError for no numbers, ValueError for other ones or scales."""
     if scale not in SCALES:
         raise ValueError(f"scale is {scale!r}, expected one of {tuple(SCALES)}")
+    for name, part in (("alpha", alpha), ("beta", 0.0 if beta is None else beta)):
+        if isinstance(part, bool) or not isinstance(part, Real):
+            raise TypeError(f"{name} is {part!r}, expected a number")
     if not 0 <= alpha < math.inf or (beta is None and alpha > 1):
         raise ValueError(f"alpha is {alpha!r}, expected a number of at least 0, and at most 1 unless beta is given")
     beta = 1 - alpha if beta is None else beta
@@ -168,9 +172,9 @@ def logit_regression_loss(student_logits, teacher_logits):
     v = _array(teacher_logits)
     if not isinstance(student_logits, Tensor):
         raise TypeError(f"student_logits are a {type(student_logits).__name__}, expected a Tensor")
-    if student_logits.ndim != 2 or v.shape != student_logits.shape:
+    if student_logits.ndim != 2 or v.shape != student_logits.shape or not v.size:
         raise ValueError(f"the teacher's logits have shape {v.shape}, the student's {student_logits.shape}, expected "
-                         "the same (N, C)")
+                         "the same (N, C), neither 0")
     return ((student_logits - v.astype(student_logits.dtype, copy=False)) ** 2).sum() / (2 * len(v))
 
 
@@ -178,4 +182,6 @@ def _array(logits):
     array = logits.data if isinstance(logits, Tensor) else np.asarray(logits)
     if array.dtype.char not in "fd":
         raise TypeError(f"the teacher's logits of shape {array.shape} are {array.dtype}, expected float32 or float64")
+    if not np.isfinite(array).all():
+        raise ValueError(f"the teacher's logits are not all finite: {np.sum(~np.isfinite(array))} of {array.size}")
     return array

@@ -11,15 +11,43 @@ Z, V, Y = np.array([[1.0, -2.0, 0.5]], np.float32), np.array([[2.0, 0.0, -4.0]],
 LOSS = {"temperature": 2.0, "alpha": 0.5}
 
 
-@pytest.mark.parametrize("temperature", [0, -1.0, np.inf, np.nan, True, None, "2"])
+@pytest.mark.parametrize("temperature", [0, -1.0, np.inf, np.nan, True, None, "2", 9e-7, 1.1e6, 1e300, 10**400,
+                                         np.float32(1e20)])
 def test_a_temperature_that_is_none_is_refused(temperature):
     for call in (lambda: distillation.softened(Tensor(Z), temperature),
                  lambda: distillation.log_softened(Tensor(Z), temperature),
                  lambda: distillation.soft_targets(V, temperature=temperature),
                  lambda: distillation.soft_target_loss(Tensor(Z), V, Y, temperature=temperature, alpha=1.0),
                  lambda: distillation.lambda_loss(Tensor(Z), V, Y, temperature=temperature, weight=0.5)):
-        with pytest.raises(ValueError, match=r"temperature is .* expected a finite number above 0"):
+        with pytest.raises(ValueError, match=r"temperature is .* expected a number from 1e-06 to 1000000\.0"):
             call()
+
+
+@pytest.mark.parametrize("temperature", [1e-6, 1e6])
+@pytest.mark.parametrize("largest", [1.0, 1e4])
+def test_at_both_ends_of_the_temperatures_all_is_finite(temperature, largest):
+    z = Tensor(np.float32([[largest, -largest, 0.0]]), requires_grad=True)
+    v, scales = np.float32([[-largest, largest, 0.0]]), ("T^2", "1")
+    losses = [distillation.soft_target_loss(z, v, Y, temperature=temperature, alpha=0.5, scale=c) for c in scales]
+    (losses[0] + losses[1]).backward()
+    assert np.isfinite([loss.item() for loss in losses]).all() and np.isfinite(z.grad).all()
+    assert np.isfinite(distillation.log_softened(z, temperature).numpy()).all()
+
+
+@pytest.mark.parametrize("name", ["alpha", "beta"])
+@pytest.mark.parametrize("value", ["x", [0.5], True, 1j])
+def test_parts_that_are_no_numbers_are_refused(name, value):
+    with pytest.raises(TypeError, match=rf"{name} is .*, expected a number"):
+        distillation.soft_target_loss(Tensor(Z), V, Y, **LOSS | {name: value})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_teacher_that_has_diverged_is_named(value):
+    for teachers in (np.float32([[value, 0, 1]]), [V, np.float32([[value, 0, 1]])]):
+        with pytest.raises(ValueError, match="the teacher's logits are not all finite"):
+            distillation.soft_target_loss(Tensor(Z), teachers, Y, **LOSS)
+    with pytest.raises(ValueError, match="the teacher's logits are not all finite"):
+        distillation.logit_regression_loss(Tensor(Z), np.float32([[value, 0, 1]]))
 
 
 @pytest.mark.parametrize(("options", "message"), [
@@ -54,6 +82,9 @@ def test_regression_refuses_other_shapes():
         distillation.logit_regression_loss(Tensor(Z), V[:, :2])
     with pytest.raises(TypeError, match="expected a Tensor"):
         distillation.logit_regression_loss(Z, V)
+    for empty in (Z[:0], Z[:, :0]):
+        with pytest.raises(ValueError, match=r"expected the same \(N, C\), neither 0"):
+            distillation.logit_regression_loss(Tensor(empty), empty)
 
 
 @pytest.mark.parametrize("teacher", [V, Tensor(V, requires_grad=True), [Tensor(V, requires_grad=True), V]])
