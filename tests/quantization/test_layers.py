@@ -1,5 +1,6 @@
 """The layers of converted networks beside Python's integers, of any size, on generated layers."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -163,6 +164,25 @@ def test_a_description_builds_the_layer_again(layer):
     assert {name: p.shape for name, p in again.named_parameters()} == {n: p.shape for n, p in layer.named_parameters()}
     assert [(n, b.dtype, b.shape) for n, b in again.named_buffers()] == [(n, b.dtype, b.shape)
                                                                          for n, b in layer.named_buffers()]
+
+
+def test_biases_are_rounded_to_the_nearest_halves_to_even():
+    eighths = np.array([0.0, 0.5, 1.5, 2.5, -0.5, -1.5, 0.75, -0.75, 0.49, -1.51, 2.0])
+    found = layers.integer_bias(eighths / 8, 0.5, np.float32(0.25))
+    assert found.dtype == np.int32 and found.tolist() == [round(r) for r in eighths.tolist()]
+
+
+@pytest.mark.parametrize("exponent", [-29, -15, 0, 14, 15, 16, 17, 18, 29, 30, 31, 32, 33, 100])
+def test_adding_is_exact_at_any_shift(exponent):
+    """Beside Python's integers: the terms share the one shift that M₀ < 2³¹ of the larger one asks for, at most 62."""
+    one, two, out = Grid(1.0, -32768, 16), Grid(0.75, 32767, 16), Grid(2.0**exponent, 3, 16)
+    layer, shift = QuantizedAdd(*one.config(), *two.config(), *out.config()), min(30 + exponent, 62)
+    codes = np.array([[-32768, 32767, 0, 1, -32768, 32767, -32768, 32767, 0, -32768]], np.int16)
+    first, second = (math.floor(Fraction(grid.scale) / Fraction(out.scale) * 2**shift + Fraction(1, 2))
+                     for grid in (one, two))
+    expected = [math.floor(Fraction((a + 32768) * first + (b - 32767) * second, 2**shift) + Fraction(1, 2)) + 3
+                for a, b in zip(codes[0, :5].tolist(), codes[0, 5:].tolist(), strict=True)]
+    assert layer(Codes(codes)).numpy().tolist() == [[min(max(q, -32768), 32767) for q in expected]]
 
 
 def test_macs_are_those_of_the_float_layers():

@@ -1,5 +1,6 @@
 """The experiments of integer-only networks: all that a report promises, on the digits and in seconds."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from minicompress import container, data, models, nn
 from minicompress.forms import Affine
+from minicompress.quantization import Grid
 from minicompress.recipes import fresh, integers
 from minicompress.recipes.plans import PLANS
 
@@ -60,6 +62,22 @@ def test_another_file_than_the_network_is_noticed(tmp_path, monkeypatch):
     with pytest.raises(fresh.FreshProcessError, match=r"int8\.mcz"):
         integers.quantize_and_compare(models.mlp([64, 5, 10], rng=rng), dataset,
                                       integers.Plan(1, 0.1, 1, 0.1, 0.0, 64, 0), tmp_path, progress=False, rng=rng)
+
+
+def test_ranges_are_read_off_the_first_training_images(tmp_path, monkeypatch):
+    """Test and validation images, and the training images behind the first ones, are twice as bright here."""
+    monkeypatch.setattr(fresh, "check", lambda model, path, dataset: None)
+    rng = np.random.default_rng(0)
+    given = data.load("digits", validation=0.1, rng=rng)
+    train, validation, test = (data.Split(part.images * np.float32(2 * part.scale), part.labels)
+                               for part in (given.train, given.validation, given.test))
+    pixels = train.images.copy()
+    pixels[:100] /= 2
+    dataset = dataclasses.replace(given, train=data.Split(pixels, train.labels), validation=validation, test=test)
+    plan = integers.Plan(1, 0.1, 1, 0.1, 0.0, 64, 0, calibration=100)
+    integers.quantize_and_compare(models.mlp([64, 5, 10], rng=rng), dataset, plan, tmp_path, progress=False, rng=rng)
+    for name in ("int8", "int4", "int4_qat"):
+        assert container.load(tmp_path / f"{name}.mcz").quantize.grid == Grid.over(0.0, 1.0)
 
 
 @pytest.mark.parametrize(("plan", "name"), [(integers.LENET_300_100, "lenet-300-100"), (integers.LENET_5, "lenet-5")])
