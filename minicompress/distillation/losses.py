@@ -14,14 +14,14 @@ from minicompress.nn import functional
 
 SCALES = {"T^2": lambda temperature: temperature**2, "1": lambda temperature: 1.0}
 COMBINE = ("probabilities", "logits")
-COLDEST, HOTTEST = 1e-6, 1e6  # within these nothing overflows for logits up to 10^4, even in float32
+COLDEST, HOTTEST = 1e-6, 1e9  # within these nothing overflows for logits up to 10^4, even in float32
 
 
 def softened(logits, temperature):
     """The softmax at a temperature, p_i = exp(z_i/T) / Σ_j exp(z_j/T), of each row (KD-1).
 
     A higher T gives a flatter distribution over the classes, T = 1 is the softmax. ``logits`` is a Tensor (N, C), and
-    so is the result, through which gradients flow. Raises ValueError unless T is a number from 10^−6 to 10^6, TypeError
+    so is the result, through which gradients flow. Raises ValueError unless T is a number from 10^−6 to 10^9, TypeError
     for anything but a Tensor. Source: Hinton et al. 2015, equation 1.
 
     >>> softened(Tensor([[0.0, 2.0]]), temperature=1.0).numpy().round(2)
@@ -107,7 +107,7 @@ def soft_target_loss(student_logits, teacher_logits, target, *, temperature, alp
         student_logits: z, a Tensor (N, C): gradients flow into it.
         teacher_logits: v, an array or Tensor (N, C), or a list of K of them (KD-5): none flow there.
         target: y as integers (N,) or distributions (N, C); not looked at, so possibly None, where alpha is 0.
-        temperature: τ, from 10^−6 to 10^6.
+        temperature: τ, from 10^−6 to 10^9.
         alpha, beta: the weights of the two parts, none negative; beta is 1 − alpha unless given.
         scale: c by name, "T^2" for τ² or "1".
         weights, combine: of several teachers, see `soft_targets`.

@@ -11,7 +11,7 @@ Z, V, Y = np.array([[1.0, -2.0, 0.5]], np.float32), np.array([[2.0, 0.0, -4.0]],
 LOSS = {"temperature": 2.0, "alpha": 0.5}
 
 
-@pytest.mark.parametrize("temperature", [0, -1.0, np.inf, np.nan, True, None, "2", 9e-7, 1.1e6, 1e300, 10**400,
+@pytest.mark.parametrize("temperature", [0, -1.0, np.inf, np.nan, True, None, "2", 9e-7, 1.1e9, 1e300, 10**400,
                                          np.float32(1e20)])
 def test_a_temperature_that_is_none_is_refused(temperature):
     for call in (lambda: distillation.softened(Tensor(Z), temperature),
@@ -19,11 +19,11 @@ def test_a_temperature_that_is_none_is_refused(temperature):
                  lambda: distillation.soft_targets(V, temperature=temperature),
                  lambda: distillation.soft_target_loss(Tensor(Z), V, Y, temperature=temperature, alpha=1.0),
                  lambda: distillation.lambda_loss(Tensor(Z), V, Y, temperature=temperature, weight=0.5)):
-        with pytest.raises(ValueError, match=r"temperature is .* expected a number from 1e-06 to 1000000\.0"):
+        with pytest.raises(ValueError, match=r"temperature is .* expected a number from 1e-06 to 1000000000\.0"):
             call()
 
 
-@pytest.mark.parametrize("temperature", [1e-6, 1e6])
+@pytest.mark.parametrize("temperature", [1e-6, 1e9])
 @pytest.mark.parametrize("largest", [1.0, 1e4])
 def test_at_both_ends_of_the_temperatures_all_is_finite(temperature, largest):
     z = Tensor(np.float32([[largest, -largest, 0.0]]), requires_grad=True)

@@ -378,7 +378,7 @@ MUTANTS = [
     (binary, "else ScaledSign(form.axis)", "else ScaledSign()"),
     (binary, "np.where(counts, np.abs(w), 0).sum(axis=axes, dtype", "np.abs(w).sum(axis=axes, dtype"),
     (binary, "np.maximum(np.broadcast_to(counts, w.shape)", "np.maximum(np.ones(w.shape)"),
-    (binary, "return w != 0 if self.where_ is None else self.where_", "return np.array(True)"),
+    (binary, "return np.array(True) if self.where_ is None else self.where_", "return np.array(True)"),
     (binary, "np.array(True) if where is None else np.array(where)", "np.array(True)"),
     (binary, 'latent if self.evaluation == "real" else', 'latent if self.evaluation == "sign" else'),
     (binary, "if not recording():", "if recording():"),

@@ -144,7 +144,8 @@ def _clipped_steps(w, g, lr):
 
 def _connected(projection):
     def function(w, g, lr):
-        parameter = resolve("minicompress.nn.project")(resolve("minicompress.nn.Parameter")(w.copy()), projection())
+        w, g = w.astype(np.float32), g.astype(np.float32)
+        parameter = resolve("minicompress.nn.project")(resolve("minicompress.nn.Parameter")(w), projection())
         parameter.effective().backward(g)
         resolve("minicompress.nn.optim.SGD")([parameter], lr=lr).step()
         return parameter.data
@@ -155,7 +156,7 @@ CLIPPED = Equation(
     id="BI-4", title="a step of clipped latent weights", source=CONNECT + "algorithm 1",
     latex=r"w \leftarrow \mathrm{clip}(w - \eta g, -1, 1)", formula="w ← clip(w − η·g, −1, 1)",
     arguments={"w": "latent weights within ±1, (n,)", "g": "gradient by the binary weights, (n,)", "lr": "η"},
-    results={"w_new": "(n,)"}, implementation="minicompress.binarization.BinaryConnect", adapt=_connected,
+    results={"w_new": "(n,)"}, implementation="minicompress.binarization.BinaryConnect", adapt=_connected, single=True,
     reference=listed(_clipped_steps),
     inputs=lambda rng, size: (eighths(rng, size, 1), eighths(rng, size, 4), one_of(rng, 0.125, 0.5)),
     properties={"stays within ±1": _stays_within, "is what the formula gives": agrees(listed(_clipped_steps), 4)},
@@ -187,6 +188,7 @@ def _scales_with_w(f, w):
 
 def _scaled(projection):
     def function(w):
+        w = w.astype(np.float32)
         scaled = projection(axis=None).fit(w)
         return np.abs(scaled(tensor(w)).numpy())[0], np.where(scaled.form(w).bits, 1, -1)
     return function
@@ -198,7 +200,7 @@ SCALING = Equation(
           r"\text{ minimise }\; \lVert W - \alpha B\rVert^2",
     formula="α* = ‖W‖₁/n, B* = sign(W) minimise ‖W − α·B‖²", arguments={"w": "weights, (n,)"},
     results={"alpha": "a number", "signs": "(n,)"},
-    implementation="minicompress.binarization.ScaledSign", adapt=_scaled,
+    implementation="minicompress.binarization.ScaledSign", adapt=_scaled, single=True,
     reference=listed(literal.scaling), inputs=lambda rng, size: (numbers(rng, min(size, 8)),),
     properties={"B is made of signs": _signs_alone, "no other scaled signs are nearer": _no_better,
                 "α grows with the weights": _scales_with_w,
@@ -222,14 +224,14 @@ def _difference_quotients(f, w, g):
         return np.sum(g * np.abs(v).mean() * np.where(v >= 0, 1, -1))
 
     slopes = [(loss(w + step * e) - loss(w - step * e)) / (2 * step) for e in np.eye(w.size)]
-    hold(np.abs(f(w, g) - slopes) <= 1e-6 * (1 + np.abs(g).sum()), "where all |W| > 1 it must be the derivative of "
-                                                                   "Σ g·α·sign(W) through α alone")
+    hold(np.abs(f(w, g) - slopes) <= (1e-6 + 64 * f.eps) * (1 + np.abs(g).sum()),
+         "where all |W| > 1 it must be the derivative of Σ g·α·sign(W) through α alone")
 
 
 def _full_gradient(projection):
     def function(w, g):
-        x = tensor(w, requires_grad=True)
-        projection(axis=None).fit(w)(x).backward(g)
+        x = tensor(w.astype(np.float32), requires_grad=True)
+        projection(axis=None).fit(x.data)(x).backward(g.astype(np.float32))
         return x.grad
     return function
 
@@ -247,7 +249,7 @@ SCALED_GRADIENT = Equation(
           r"\sum_j g_j\, \mathrm{sign}(W_j)",
     formula="∂C/∂W_i = g_i·α·1[|W_i| ≤ 1] + sign(W_i)/n · Σ_j g_j·sign(W_j),   α = ‖W‖₁/n",
     arguments={"w": "W, (n,)", "g": "∂C by each α·sign(W_i), (n,)"}, results={"gradient": "(n,)"},
-    implementation="minicompress.binarization.ScaledSign", adapt=_full_gradient,
+    implementation="minicompress.binarization.ScaledSign", adapt=_full_gradient, single=True,
     reference=listed(literal.scaling_gradient),
     inputs=lambda rng, size: (numbers(rng, size + 1), rng.integers(-4, 5, size + 1).astype(np.float64)),
     properties={"beyond ±1 only α's derivative is left": _difference_quotients,
