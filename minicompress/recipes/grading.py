@@ -14,6 +14,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from .fresh import package_environment
 from .lessons import code_cells, lessons, read_notebook
 
@@ -22,7 +24,9 @@ SECONDS = 120  # for one exercise, the process's start included
 # What a solution has no use for, and a forged result would need.
 BARRED = {"minicompress", "check", "sys", "os", "importlib", "inspect", "gc", "ctypes", "builtins", "subprocess",
           "__import__", "__builtins__", "exec", "eval", "compile", "globals", "open", "setattr", "__dict__",
-          "__globals__", "__subclasses__", "f_globals", "f_back", "tb_frame"}
+          "__globals__", "__subclasses__", "__traceback__", "f_globals", "f_locals", "f_back", "tb_frame", "gi_frame",
+          "__setattr__", "getattr", "delattr", "vars", "locals", "pydoc", "pkgutil", "runpy", "pickle", "io", "pathlib",
+          "FileIO", "threading", "load", "genfromtxt", "fromfile", "memmap"}
 DEFINING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
@@ -80,11 +84,11 @@ def _graded(path):
     asked = exercises(read_notebook(lessons()[lesson]))
     report["most"] = sum(exercise.points for exercise in asked)
     try:
-        cells = code_cells(read_notebook(path))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        cells, report["reason"] = [], f"no notebook: {error}"
+        cells = [cell.lstrip("\ufeff \n\r\t") for cell in code_cells(read_notebook(path))]
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError, MemoryError) as error:
+        cells, report["reason"] = None, f"it can't be read as a notebook ({type(error).__name__}: {error})"
     for exercise in asked:
-        passed, reason = _judged(exercise, cells)
+        passed, reason = (False, report["reason"]) if cells is None else _judged(exercise, cells)
         report["exercises"].append({"number": exercise.number, "id": exercise.id, "most": exercise.points,
                                     "points": exercise.points * passed, "reason": reason})
     return report | {"points": sum(result["points"] for result in report["exercises"])}
@@ -103,11 +107,21 @@ def _judged(exercise, cells):
     if not defined:
         return False, f"it defines no function {exercise.function}"
     kept = [node for node in own if isinstance(node, (*DEFINING, ast.Assign, ast.AnnAssign)) and not _asks(node)]
+    if changed := sorted({ast.unparse(node) for part in kept for node in ast.walk(part)
+                          if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del)
+                          and isinstance(node.value, ast.Name) and node.value.id in _modules(cells)}):
+        return False, f"it changes {', '.join(changed)}, which is not its own"
     if barred := sorted({name for node in kept for name in _names(node)} & BARRED):
         return False, f"it uses {', '.join(barred)}: an exercise is solved without"
     others = [node for cell in cells if cell is not mine[0] for node in _definitions(cell)]
     needed = _needed(kept, [node for node in others if not set(_names(node)) & BARRED])
     return _checked(exercise, list(map(ast.unparse, needed)), "\n".join(map(ast.unparse, kept)))
+
+
+def _modules(cells):
+    """The names under which any cell imports something."""
+    return {name for cell in cells for node in _definitions(cell) if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in _binds(node)} | {"np", "numpy", "math"}
 
 
 def _asks(node):
@@ -159,21 +173,23 @@ def _checked(exercise, others, own):
     code = "from minicompress.recipes import grading; grading.main()"
     try:
         done = subprocess.run([sys.executable, "-c", code], input=task, capture_output=True, text=True,
-                              encoding="utf-8", env=package_environment(), timeout=SECONDS, check=False)
+                              encoding="utf-8", errors="replace", env=package_environment(), timeout=SECONDS,
+                              check=False)
     except subprocess.TimeoutExpired:
         return False, f"no answer within {SECONDS} seconds"
-    for line in done.stdout.splitlines():
-        if line.startswith(word):
-            answer = json.loads(line[len(word):])
-            return answer["passed"], answer["reason"]
-    return False, "the process that checked it ended without an answer"
+    lines = [line[len(word):] for line in done.stdout.splitlines() if line.startswith(word)]
+    try:
+        answer, = map(json.loads, lines)  # one, and no more
+        return bool(answer["passed"]), str(answer["reason"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False, "the process that checked it ended without an answer of its own"
 
 
 def main():
     """What the fresh process runs: a task from stdin, the answer to stdout."""
     from minicompress.equations.checker import check
     task, answer = json.load(sys.stdin), {"passed": False}
-    word, names = task.pop("word"), {"__name__": "submission"}
+    word, names, numpys = task.pop("word"), {"__name__": "submission"}, dict(vars(np))
     for source in task["others"]:
         try:
             exec(source, names)
@@ -183,6 +199,8 @@ def main():
         exec(task["own"], names)
         result = check(task["id"], names[task["function"]])
         answer = {"passed": bool(result), "reason": str(result).splitlines()[0]}
+        if vars(np).keys() != numpys.keys() or any(vars(np)[name] is not numpys[name] for name in numpys):
+            answer = {"passed": False, "reason": "it changes NumPy itself"}
     except Exception as error:
         answer["reason"] = f"{type(error).__name__}: {error}"
     print("\n" + word + json.dumps(answer), flush=True)

@@ -81,6 +81,10 @@ def test_an_unsolved_notebook_scores_nothing(lesson):
     (RIGHT.replace("float((x == 0).mean())", "print('\\n{\"passed\": true}') or None"), "not yet"),
     (RIGHT.replace("(x == 0)", "(y == 0)"), "NameError"),
     ("y = 1 / 0\n" + RIGHT, "the cell is gone"),
+    (RIGHT.replace("    return", "    np.all = lambda *a, **k: True\n    return"), "it changes np.all"),
+    (RIGHT.replace("float((", "getattr(np, 'all') and float(("), "it uses getattr"),
+    (RIGHT.replace("    return", "    np.__setattr__('all', max)\n    return"), "it uses __setattr__"),
+    ("\n  " + RIGHT, None),  # a blank line before it is nobody's fault
     (RIGHT.replace("def share", "y = 1 / 0\ndef share"), "ZeroDivisionError"),
 ], ids=lambda value: None if value is None else value[-24:].strip())
 def test_what_is_broken_or_forged_scores_nothing(cell, reason, lesson, tmp_path):
@@ -112,12 +116,18 @@ def test_a_folder_of_submissions(lesson, tmp_path):
     notebook(folder / "ada" / "09_lesson.ipynb", RIGHT, SECOND)
     shutil.copy(lesson, folder / "09_lesson_bob.ipynb")
     (folder / "09_lesson_eve.ipynb").write_text("{", "utf-8")
+    (folder / "09_lesson_deep.ipynb").write_text("[" * 200_000, "utf-8")
+    (folder / "09_lesson_folder.ipynb").mkdir()
+    (folder / "09_lesson_bytes.ipynb").write_bytes(b"\xff\xfe\x00")
     notebook(folder / "something else.ipynb", RIGHT)
     found = {s["file"].replace(str(folder), "").strip("/\\").replace("\\", "/"): s
              for s in grading.grade([folder])["submissions"]}
     assert {name: s["points"] for name, s in found.items()} == {
-        "ada/09_lesson.ipynb": 3, "09_lesson_bob.ipynb": 0, "09_lesson_eve.ipynb": 0, "something else.ipynb": 0}
-    assert "no notebook" in found["09_lesson_eve.ipynb"]["reason"] and found["09_lesson_eve.ipynb"]["most"] == 3
+        "ada/09_lesson.ipynb": 3, "09_lesson_bob.ipynb": 0, "09_lesson_eve.ipynb": 0, "something else.ipynb": 0,
+        "09_lesson_deep.ipynb": 0, "09_lesson_folder.ipynb": 0, "09_lesson_bytes.ipynb": 0}
+    for name in ("eve", "deep", "folder", "bytes"):
+        assert "can't be read as a notebook" in found[f"09_lesson_{name}.ipynb"]["reason"]
+        assert found[f"09_lesson_{name}.ipynb"]["most"] == 3
     assert "no lesson" in found["something else.ipynb"]["reason"]
 
 

@@ -1,5 +1,6 @@
 """Entries of quantized layers: the gradient that fake quantization declares (QU-8), and integer arithmetic (QU-10)."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -116,6 +117,21 @@ def _layer_inputs(rng, size):
             int(rng.integers(-128, 128)), m0, n, -128, 127)
 
 
+# M = ½ and a sum of 1: exactly one half. And b·M₀ = 9·2⁵⁰ − 1 with n = 20: just below 4½, and in floats just that.
+_HALF = (np.array([1]), np.array([1]), 0, 0, 0, 0, 2**30, 0, -128, 127)
+_BEYOND_FLOATS = (np.array([0]), np.array([0]), 8_606_899, 0, 0, 0, 1_177_322_885, 20, -128, 127)
+
+
+def _to_even(q1, q2, b, z1, z2, z3, m0, n, q_min, q_max):
+    total = b + sum((int(a) - z1) * (int(w) - z2) for a, w in zip(q1, q2, strict=True))
+    return min(max(z3 + round(Fraction(m0, 2**31) / Fraction(2) ** n * total), q_min), q_max)
+
+
+def _in_floats(q1, q2, b, z1, z2, z3, m0, n, q_min, q_max):
+    total = b + sum((int(a) - z1) * (int(w) - z2) for a, w in zip(q1, q2, strict=True))
+    return min(max(z3 + math.floor(total * m0 / 2 ** (31 + n) + 0.5), q_min), q_max)
+
+
 def _is_a_code(f, *inputs):
     q = f(*inputs)
     hold((q >= -128) & (q <= 127) & (q == np.rint(q)), f"{q} is no code from −128 to 127")
@@ -158,7 +174,7 @@ LAYER = Equation(
                "z1": "Z₁", "z2": "Z₂", "z3": "Z₃", "m0": "M₀, 2³⁰ to 2³¹ − 1", "n": "shift", "q_min": "the least code",
                "q_max": "the largest code"}, results={"q3": "an integer"},
     implementation="minicompress.quantization.layers.QuantizedLinear", adapt=_in_integers,
-    reference=listed(literal.integer_output), inputs=_layer_inputs,
+    reference=listed(literal.integer_output), inputs=_layer_inputs, cases=(_HALF, _BEYOND_FLOATS),
     properties={"is a code": _is_a_code, "zeros add nothing": _zeros_are_silent,
                 "is what the formula gives": agrees(listed(literal.integer_output), 0)},
     traps=(Trap("Z₁ forgotten", "the inputs' zero point is not taken off.", _output(z1=0)),
@@ -166,6 +182,9 @@ LAYER = Equation(
            Trap("bias forgotten", "the bias is not added.", _output(bias=0)),
            Trap("not clipped", "the result is not clipped to the codes.", _output(clip=False)),
            Trap("cut off", "this rounds down: halves go up, the rest to the nearest.", _output(half=0)),
-           Trap("rounded one by one", "each product is rounded by itself: only their sum is.", _output(early=True))))
+           Trap("rounded one by one", "each product is rounded by itself: only their sum is.", _output(early=True)),
+           Trap("halves to even", "this rounds halves to the even neighbour: here they go up.", _to_even),
+           Trap("in floats", "this computes in floats, which have too few digits for b·M₀: integers have them all.",
+                _in_floats)))
 
 ENTRIES = (STRAIGHT_THROUGH, MULTIPLIER, LAYER)
