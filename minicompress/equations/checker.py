@@ -85,7 +85,7 @@ def check(id, function, *, examples=60, seed=0, seconds=5.0):
         examples: inputs to try. The same seed gives the same ones, so two people see the same counterexample.
         seconds: the most that one call may take, so that an endless loop comes to an end.
 
-    Raises ValueError for an unknown ID and TypeError for a function that can't be called.
+    Raises ValueError for an unknown ID and numbers that make no sense, TypeError for a function that can't be called.
 
     >>> check("PR-1", lambda x: sum(v == 0 for v in x) / len(x))
     PR-1 sparsity: passed
@@ -96,6 +96,11 @@ def check(id, function, *, examples=60, seed=0, seconds=5.0):
     entry = equation(id)
     if not callable(function):
         raise TypeError(f"function is a {type(function).__name__}, expected something to call")
+    for name, value, least in (("examples", examples, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"{name} is {value!r}, expected an integer of at least {least}")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < np.inf:
+        raise ValueError(f"seconds is {seconds!r}, expected a finite number above 0")
     inputs, watch, shown = entry.examples(examples, seed), Watch(seconds, 6 * seconds), None
     for offered, offer in _offers():
         for eps in (None, SINGLE):

@@ -302,3 +302,12 @@ def test_nothing_is_kept_alive():
     del mine
     gc.collect()
     assert reference() is None
+
+
+@pytest.mark.parametrize("options", [
+    {"examples": 0}, {"examples": 2.5}, {"examples": True}, {"seed": -1}, {"seed": "x"}, {"seconds": 0},
+    {"seconds": -1.0}, {"seconds": None}, {"seconds": float("nan")}], ids=str)
+def test_numbers_that_make_no_sense_are_refused(options):
+    (name, value), = options.items()
+    with pytest.raises(ValueError, match=f"{name} is {value!r}, expected"):
+        check("PR-1", lambda x: 0.5, **options)
