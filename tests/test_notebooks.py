@@ -220,4 +220,8 @@ def test_only_solutions_score(path):
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("path", SOLUTIONS.values(), ids=SOLUTIONS)
 def test_solutions_run(path):
-    check_outputs(executed(path))
+    notebook = executed(path)
+    check_paths(notebook)
+    for cell in code_cells(notebook):
+        assert not any(o["output_type"] == "error" or o.get("name") == "stderr" for o in cell["outputs"])
+        assert "# Exercise" not in text(cell["source"]) or "passed" in str(cell["outputs"])

@@ -144,9 +144,8 @@ def _clipped_steps(w, g, lr):
 
 def _connected(projection):
     def function(w, g, lr):
-        w, g = w.astype(np.float32), g.astype(np.float32)
-        parameter = resolve("minicompress.nn.project")(resolve("minicompress.nn.Parameter")(w), projection())
-        parameter.effective().backward(g)
+        parameter = resolve("minicompress.nn.Parameter")(w.astype(np.float32))
+        resolve("minicompress.nn.project")(parameter, projection()).effective().backward(g.astype(np.float32))
         resolve("minicompress.nn.optim.SGD")([parameter], lr=lr).step()
         return parameter.data
     return function
