@@ -199,7 +199,7 @@ def main():
         exec(task["own"], names)
         result = check(task["id"], names[task["function"]])
         answer = {"passed": bool(result), "reason": str(result).splitlines()[0]}
-        if vars(np).keys() != numpys.keys() or any(vars(np)[name] is not numpys[name] for name in numpys):
+        if any(vars(np).get(name) is not known for name, known in numpys.items()):  # it may have loaded more
             answer = {"passed": False, "reason": "it changes NumPy itself"}
     except Exception as error:
         answer["reason"] = f"{type(error).__name__}: {error}"
