@@ -4,25 +4,11 @@ import json
 
 import pytest
 
-from minicompress import cli, equations
+from minicompress import equations
 from minicompress.recipes import grading, lessons
+from tests.test_cli import refused, run
 
 RIGHT = "def mine(x):\n    return float((x == 0).mean())\n"
-
-
-def run(capsys, *argv):
-    """(exit code, stdout, stderr)."""
-    try:
-        code = cli.main([str(word) for word in argv])
-    except SystemExit as end:
-        code = end.code
-    return code, *capsys.readouterr()
-
-
-def refused(capsys, *argv):
-    code, out, err = run(capsys, *argv)
-    assert code == 2 and out == "" and err.count("\n") == 1 and "error: " in err, err
-    return err
 
 
 @pytest.fixture

@@ -46,6 +46,17 @@ class Parameter(Tensor):
             form = projection.form(form)
         return form
 
+    def settle(self):
+        """Make the effective value the latent one, and drop the projections that gave it.
+
+        >>> from minicompress.pruning import Mask
+        >>> weight = Parameter([1.0, 2.0], [Mask([True, False])])
+        >>> weight.settle(); weight.numpy(), weight.projections
+        (array([1., 0.], dtype=float32), ())
+        """
+        self.set(self.effective().numpy())
+        self.projections = ()
+
     def constrain(self):
         """Let each projection correct the latent values after a step."""
         for projection in self.projections:

@@ -72,41 +72,37 @@ def _clipped(values, grid):
     return Codes(np.clip(values, low, high, out=values).astype(np.int8 if grid.bits <= 8 else np.int16))
 
 
+class _Border(Module):
+    """Where real numbers become codes of a grid, or codes real numbers."""
+
+    def __init__(self, scale, zero_point, bits=8):
+        super().__init__()
+        self.grid = Grid(scale, zero_point, bits)
+
+    def config(self):
+        """[scale, zero_point, bits]"""
+        return self.grid.config()
+
+
 @register
-class Quantize(Module):
+class Quantize(_Border):
     """Real numbers to codes: q = clip(round(r/s + z)) (QU-1), where a converted network begins.
 
     >>> Quantize(0.5, 0)(Tensor([1.0, -0.6])).numpy()
     array([ 2, -1], dtype=int8)
     """
 
-    def __init__(self, scale, zero_point, bits=8):
-        super().__init__()
-        self.grid = Grid(scale, zero_point, bits)
-
-    def config(self):
-        """[scale, zero_point, bits]"""
-        return self.grid.config()
-
     def forward(self, x):
         return Codes(self.grid.quantize(x.data))
 
 
 @register
-class Dequantize(Module):
+class Dequantize(_Border):
     """Codes to real numbers: r̂ = s·(q − z) (QU-1), where a converted network ends.
 
     >>> Dequantize(0.5, 0)(Codes(np.array([2, -1], np.int8))).numpy()
     array([ 1. , -0.5], dtype=float32)
     """
-
-    def __init__(self, scale, zero_point, bits=8):
-        super().__init__()
-        self.grid = Grid(scale, zero_point, bits)
-
-    def config(self):
-        """[scale, zero_point, bits]"""
-        return self.grid.config()
 
     def forward(self, x):
         return Tensor(self.grid.dequantize(_codes(self, x)))

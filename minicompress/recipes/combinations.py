@@ -8,6 +8,7 @@ from itertools import combinations
 from minicompress import binarization, container, nn, pruning, quantization
 from minicompress.nn import optim
 
+from .channels import strongest
 from .deep_compression import share_weights
 
 # What may come before each method. Huffman coding is not a rewrite but how the file is written, so it comes last.
@@ -110,9 +111,8 @@ def write(model, methods, path):
 def _cut(model, tune, dataset, settings):
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
     hidden = list(layers)[:-1]  # the last one's channels are the classes
-    scores = {name: pruning.filter_norm(layers[name].weight.effective().numpy()) for name in hidden}
-    counts = {name: max(1, round(settings.channels_kept * len(score))) for name, score in scores.items()}
-    model = pruning.cut_channels(model, dataset.train.images[:1], pruning.choose_channels(scores, counts=counts))
+    counts = {name: max(1, round(settings.channels_kept * layers[name].weight.shape[0])) for name in hidden}
+    model = strongest(model, dataset.train.images[:1], counts)
     tune(model)
     return model
 

@@ -122,6 +122,5 @@ def resolved(model):
     for _, layer in model.named_modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.BatchNorm1d):
             for parameter in (p for p in (layer.weight, layer.bias) if p is not None):
-                parameter.set(parameter.effective().numpy())
-                parameter.projections = ()
+                parameter.settle()
     return model

@@ -48,7 +48,6 @@ def dense_size(path):
     """Bytes of the file that the same network takes with every weight a float: what ME-2 divides by."""
     model = container.load(path)
     for _, parameter in model.named_parameters(projections=False):
-        parameter.set(parameter.effective().numpy())
-        parameter.projections = ()
+        parameter.settle()
     with tempfile.TemporaryDirectory() as folder:
         return container.save(model, Path(folder) / "dense.mcz").size

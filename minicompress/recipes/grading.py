@@ -107,9 +107,10 @@ def _judged(exercise, cells):
     if not defined:
         return False, f"it defines no function {exercise.function}"
     kept = [node for node in own if isinstance(node, (*DEFINING, ast.Assign, ast.AnnAssign)) and not _asks(node)]
+    modules = _modules(cells)
     if changed := sorted({ast.unparse(node) for part in kept for node in ast.walk(part)
                           if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del)
-                          and isinstance(node.value, ast.Name) and node.value.id in _modules(cells)}):
+                          and isinstance(node.value, ast.Name) and node.value.id in modules}):
         return False, f"it changes {', '.join(changed)}, which is not its own"
     if barred := sorted({name for node in kept for name in _names(node)} & BARRED):
         return False, f"it uses {', '.join(barred)}: an exercise is solved without"
