@@ -195,7 +195,7 @@ def _transpose(a, axes=None):
 def _flatten(a):
     """(N, …) -> (N, features)."""
     # images lie in memory with the batch innermost: then this is a view, where a.reshape would copy
-    batch_last = np.moveaxis(a, 0, -1)
+    batch_last = a.transpose(*range(1, a.ndim), 0)
     return batch_last.reshape(-1, len(a)).T if batch_last.flags.c_contiguous else a.reshape(len(a), -1)
 
 

@@ -68,7 +68,7 @@ def cross_entropy(logits, target):
                          f"or {logits.shape} distributions for logits {logits.shape}")
     if target.dtype.kind not in "iu":
         raise TypeError(f"labels of shape {target.shape} are {target.dtype}, expected integers")
-    if target.min() < 0 or target.max() >= logits.shape[1]:
+    if target.astype(np.uintp, copy=False).max() >= logits.shape[1]:  # a negative one becomes a huge one
         raise ValueError(f"labels of shape {target.shape} span {target.min()} to {target.max()}, expected "
                          f"0 to {logits.shape[1] - 1} for logits {logits.shape}")
     return ops.label_cross_entropy(logits, target.astype(np.intp, copy=False))
