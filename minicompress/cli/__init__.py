@@ -20,7 +20,7 @@ from minicompress.recipes import compare, experiments, files, fresh, jobs, repro
 from . import learn
 from .refusal import Refused, refusing, words
 
-TOUR_FOLDER, COMPARE_FOLDER = "minicompress-tour", "minicompress-compare"
+TOUR_FOLDER, COMPARE_FOLDER, REPRODUCE_FOLDER = "minicompress-tour", "minicompress-compare", "minicompress-reproduce"
 _DATA = "digits, mnist, or a folder with four IDX files"
 _NEXT = {"dense": "pruning …", "pruned": "sharing weights …"}
 _FILE_KEYS = """\
@@ -60,7 +60,7 @@ def main(argv=None):
         _deliver(report, text, args.json)
     except KeyboardInterrupt:
         again = shlex.join(["minicompress", *(word for word in argv if word != "--resume"), "--resume"])
-        return _complain("interrupted" + (f"; to go on: {again}" if args.command == "compress" else ""), 130)
+        return _complain("interrupted" + (f"; to go on: {again}" if "resume" in args else ""), 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it closes stdout
         return 1
@@ -174,7 +174,7 @@ def _compare(args):
     from minicompress import plots
     folder = Path(args.out)
     with refusing(ValueError, TypeError, OSError, MemoryError):
-        report = compare.compare(args.data, folder, seed=args.seed, say=_say_row)
+        report = compare.compare(args.data, folder, seed=args.seed, resume=args.resume, say=_say_row)
     _write(folder / "comparison.png", lambda path: plots.comparison(report["rows"]).savefig(path, dpi=150))
     report["files"] = [str(folder / name) for name in [*(row["file"] for row in report["rows"] if row["file"]),
                                                        "comparison.png"]]
@@ -212,8 +212,8 @@ def _size(report):
 
 
 def _reproduce(args):
-    with refusing(ModuleNotFoundError):
-        report = reproduce.reproduce(args.name, args.seeds,
+    with refusing(ModuleNotFoundError, ValueError):
+        report = reproduce.reproduce(args.name, args.seeds, folder=args.out, resume=args.resume,
                                      say=lambda seed, stage: _say_stage(stage, f"seed {seed}: "))
     return report, tables.reproduction(report)
 
@@ -247,8 +247,6 @@ def _parser():
     compress.add_argument("--data", required=True, metavar="NAME|FOLDER", help=_DATA)
     compress.add_argument("--model", required=True, help="lenet-300-100, lenet-5, or an MLP's sizes: mlp:784,300,10")
     compress.add_argument("--out", required=True, metavar="FILE", help="the compressed file, its name ending in .mcz")
-    compress.add_argument("--resume", action="store_true",
-                          help="go on with what an interrupted run left in FILE.work; the file gets the same bytes")
     compress.add_argument("--quick", action="store_true", help="a tenth of the epochs, for trying things out")
     compare = command("compare", _compare, "compress one network by every method, and print them side by side")
     compare.add_argument("--data", required=True, metavar="NAME|FOLDER", help=_DATA)
@@ -265,6 +263,10 @@ def _parser():
     measure = command("reproduce", _reproduce, "measure what this project claims, and print the bars beside it")
     measure.add_argument("name", metavar="NAME", choices=list(experiments.BARS), help=", ".join(experiments.BARS))
     measure.add_argument("--seeds", type=_seeds, default=[0, 1, 2], help="comma-separated (default: 0,1,2)")
+    measure.add_argument("--out", metavar="DIR", default=REPRODUCE_FOLDER, help="folder for the files (%(default)s)")
+    for sub, where in ((compress, "FILE.work"), (compare, "DIR"), (measure, "DIR")):
+        sub.add_argument("--resume", action="store_true",
+                         help=f"go on with what an interrupted run left in {where}; the files get the same bytes")
     bench = command("bench", _bench, "time this package beside another one (needs the extra `bench`)")
     bench.add_argument("name", metavar="NAME", choices=experiments.BENCHES, help=", ".join(experiments.BENCHES))
     bench.add_argument("--seed", type=_seed, default=0, help="a whole number (default: 0)")

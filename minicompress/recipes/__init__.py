@@ -1,6 +1,7 @@
 """Recipes: what combines the chapters, from the names of data and a model to a small file."""
 
-from .deep_compression import Plan, Stage, deep_compression, share_weights
+from .course import Stage
+from .deep_compression import Plan, deep_compression, share_weights
 from .jobs import Job, compress, prepare
 from .plans import DIGITS_MODEL, PLANS, plan_for, quick
 

@@ -7,7 +7,6 @@ both without augmentation and with far more epochs.
 import copy
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -16,8 +15,7 @@ from minicompress.binarization.rewrite import split
 from minicompress.forms import Sign
 from minicompress.nn import optim
 
-from . import fresh
-from .deep_compression import Stage
+from .course import Course, jitter
 from .jobs import VALIDATION
 
 
@@ -43,32 +41,31 @@ BNN_LENET_5 = Plan(epochs=12, activations=True, real=("conv1",))
 QUANTITIES = ("error", "dense_bytes", "compressed_bytes", "ratio", "binary_ratio", "binary_ratio_with_norms", "seconds")
 
 
-def binary_connect(seed, *, folder, progress=None, say=None, plan=BINARY_CONNECT, sizes=SIZES, dataset="mnist"):
+def binary_connect(seed, *, folder, plan=BINARY_CONNECT, sizes=SIZES, dataset="mnist", **options):
     """An MLP with deterministic BinaryConnect weights in every layer, real activations; see `train_and_store`."""
-    return _mlp(seed, plan, sizes, dataset, folder, progress, say)
+    return _mlp(seed, plan, sizes, dataset, folder, options)
 
 
-def bnn_mlp(seed, *, folder, progress=None, say=None, plan=BNN_MLP, sizes=SIZES, dataset="mnist"):
+def bnn_mlp(seed, *, folder, plan=BNN_MLP, sizes=SIZES, dataset="mnist", **options):
     """The same MLP with ±1 activations too, stored and evaluated on packed bits; see `train_and_store`."""
-    return _mlp(seed, plan, sizes, dataset, folder, progress, say)
+    return _mlp(seed, plan, sizes, dataset, folder, options)
 
 
-def bnn_lenet_5(seed, *, folder, progress=None, say=None, plan=BNN_LENET_5):
+def bnn_lenet_5(seed, *, folder, plan=BNN_LENET_5, **options):
     """LeNet-5 with ±1 activations, and binary weights but for the 500 of its first layer; see `train_and_store`."""
     rng = np.random.default_rng(seed)
     mnist = data.load("mnist", validation=VALIDATION, rng=rng)
-    return {"seed": seed} | train_and_store(models.lenet_5(rng=rng), mnist, plan, folder, progress=progress, say=say,
-                                            rng=rng)
+    return {"seed": seed} | train_and_store(models.lenet_5(rng=rng), mnist, plan, folder, rng=rng, **options)
 
 
-def _mlp(seed, plan, sizes, dataset, folder, progress, say):
+def _mlp(seed, plan, sizes, dataset, folder, options):
     rng = np.random.default_rng(seed)
     dataset = data.load(dataset, validation=VALIDATION, rng=rng)
     model = models.mlp(sizes, batch_norm=True, rng=rng)
-    return {"seed": seed} | train_and_store(model, dataset, plan, folder, progress=progress, say=say, rng=rng)
+    return {"seed": seed} | train_and_store(model, dataset, plan, folder, rng=rng, **options)
 
 
-def train_and_store(model, dataset, plan, folder, *, progress=None, say=None, rng):
+def train_and_store(model, dataset, plan, folder, *, resume=False, progress=None, say=None, rng):
     """Binarize an untrained model, train it, store it, and check the file in a fresh process; returns a report.
 
     A BNN is stored as `binarization.pack` makes it, after its logits on the test set are found equal, bit for bit, to
@@ -77,34 +74,25 @@ def train_and_store(model, dataset, plan, folder, *, progress=None, say=None, rn
     "ratio" that by "compressed_bytes". "binary_ratio" counts of both files only the weights of the binary layers, and
     "binary_ratio_with_norms" also their batch norms, or thresholds; "layers" has the bytes one by one.
 
-    Writes ``dense.mcz``, ``binary.mcz`` and a checkpoint into ``folder``, from which a killed run goes on. The test set
-    is read only to report; the weights are chosen on the validation split. Raises KeyboardInterrupt after Ctrl-C.
+    Writes ``dense.mcz``, ``binary.mcz`` and a checkpoint into ``folder``, from which a killed run goes on with
+    ``resume=True``, as in every `Course`. ``say`` is called with its `Stage`. The test set is read only to
+    report; the weights are chosen on the validation split. Raises KeyboardInterrupt after Ctrl-C.
     """
-    folder, begin = Path(folder), time.perf_counter()
-    folder.mkdir(parents=True, exist_ok=True)
+    begin = time.perf_counter()
+    course = Course(dataset, folder, batch_size=plan.batch_size, augment=jitter(plan.jitter), resume=resume,
+                    progress=progress, say=say, rng=rng)
     net = binarization.binarize(model, activations=plan.activations, real=plan.real)
-    optimizer = optim.Adam(net.parameters(), lr=plan.lr)
-    history = nn.fit(net, dataset, epochs=plan.epochs, optimizer=optimizer, batch_size=plan.batch_size,
-                     schedule=optim.CosineAnnealingLR(optimizer, plan.epochs),
-                     augment=data.Jitter(plan.jitter) if plan.jitter else None,
-                     checkpoint=folder / "train.checkpoint", resume=True, progress=progress, rng=rng)
-    if history.interrupted:
-        raise KeyboardInterrupt
+    course.train("train", net, optim.Adam(net.parameters(), lr=plan.lr), plan.epochs)
     report, stored = {"plan": asdict(plan)}, net
     if plan.activations:
         stored = binarization.pack(net)
         report |= _compared(net, stored, dataset.test)
-    dense, path = folder / "dense.mcz", folder / "binary.mcz"
-    container.save(_without_projections(net), dense)
-    container.save(stored, path)
-    fresh.check(stored, path, dataset)
-    sizes = [file.stat().st_size for file in (dense, path)]
-    report |= {"error": nn.evaluate(stored, dataset).error, "dense_bytes": sizes[0], "compressed_bytes": sizes[1],
-               "ratio": sizes[0] / sizes[1]} | _binary_layers(net, dense, path)
-    report["seconds"] = time.perf_counter() - begin
-    if say:
-        say(Stage("binary", report["error"], sizes[1], report["ratio"], report["seconds"], path))
-    return report
+    dense = course.folder / "dense.mcz"
+    course.dense_bytes = container.save(_without_projections(net), dense).size
+    binary = course.write("binary", stored, check=True)
+    return report | {"error": binary.error, "dense_bytes": course.dense_bytes, "compressed_bytes": binary.bytes,
+                     "ratio": binary.ratio} | _binary_layers(net, dense, binary.path) | {
+                         "seconds": time.perf_counter() - begin}
 
 
 def _without_projections(net):

@@ -8,17 +8,16 @@ import bisect
 import inspect
 import statistics
 import time
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from minicompress import container, data, models, nn, pruning
+from minicompress import data, models, nn, pruning
 from minicompress.engine import Tensor
 from minicompress.nn import optim
 
 from . import fresh
-from .deep_compression import Stage
+from .course import Course, jitter
 from .jobs import VALIDATION
 
 
@@ -47,25 +46,25 @@ SHARE = 0.16  # of the MLP's parameters, at most, stay
 FILTERS = {"conv1": 5, "conv2": 19}  # of LeNet-5's 20 and 50
 
 
-def slimming_mlp(seed, *, folder, progress=None, say=None, plan=SLIMMING_MLP):
+def slimming_mlp(seed, *, folder, plan=SLIMMING_MLP, **options):
     """MNIST: an MLP 784-500-300-10 with batch norm, slimmed to 16 % of its parameters; see `cut_and_compare`."""
-    large, course = _begin(seed, plan, _mlp, folder, progress, say)
+    large, course = _begin(seed, plan, _mlp, folder, options)
     return {"seed": seed} | cut_and_compare(large, lambda model, example: slim(model, example, SHARE), course)
 
 
-def filters_lenet_5(seed, *, folder, progress=None, say=None, plan=FILTERS_LENET_5):
+def filters_lenet_5(seed, *, folder, plan=FILTERS_LENET_5, **options):
     """MNIST: LeNet-5 with the 5 and 19 filters that have the largest L1 norm; see `cut_and_compare`."""
-    large, course = _begin(seed, plan, models.lenet_5, folder, progress, say)
+    large, course = _begin(seed, plan, models.lenet_5, folder, options)
     return {"seed": seed} | cut_and_compare(large, lambda model, example: strongest(model, example, FILTERS), course)
 
 
-def slimming_curve(seed, *, folder, progress=None, say=None, plan=SLIMMING_MLP, shares=(0.5, 0.16, 0.05, 0.02)):
+def slimming_curve(seed, *, folder, plan=SLIMMING_MLP, shares=(0.5, 0.16, 0.05, 0.02), **options):
     """MNIST: `slimming_mlp` for several shares of the parameters, each cut out of the same trained network.
 
     Returns ``curves`` and ``whole`` for `plots.error_against_parameters`: [(parameters, error), …] of the cut networks
     and of the same shapes from scratch.
     """
-    large, course = _begin(seed, plan, _mlp, folder, progress, say)
+    large, course = _begin(seed, plan, _mlp, folder, options)
     whole, curves = (large.summary().parameters, course.large(large)), {"cut and fine-tuned": [], "from scratch": []}
     for share in shares:
         small = slim(large, course.dataset.train.images[:1], share)
@@ -78,10 +77,10 @@ def _mlp(rng):
     return models.mlp([784, 500, 300, 10], batch_norm=True, rng=rng)
 
 
-def _begin(seed, plan, make, folder, progress, say):
+def _begin(seed, plan, make, folder, options):
     rng = np.random.default_rng(seed)
     dataset = data.load("mnist", validation=VALIDATION, rng=rng)
-    return make(rng=rng), Course(dataset, plan, folder, progress, say, rng)
+    return make(rng=rng), CuttingCourse(dataset, folder, plan, rng=rng, **options)
 
 
 def slim(model, example, share):
@@ -128,49 +127,28 @@ def untrained(model, rng):
     return nn.Sequential({name: again(layer) for name, layer in model.children()})
 
 
-@dataclass
-class Course:
-    """Training stages of one experiment: each leaves ``{name}.mcz`` in a folder and a `Stage` in ``stages``.
+class CuttingCourse(Course):
+    """A `Course` of networks that are trained, cut and fine-tuned as a `Plan` says."""
 
-    Weights are chosen on the validation split; the test set is read to report errors only.
-    """
-
-    dataset: data.Dataset
-    plan: Plan
-    folder: Path
-    progress: bool | None
-    say: object
-    rng: np.random.Generator
-    stages: dict = field(default_factory=dict)
-
-    def train(self, name, model, epochs, lr, objective=nn.cross_entropy):
-        """Train and save a model; returns its test error. Raises KeyboardInterrupt after Ctrl-C."""
-        begin, plan, path = time.perf_counter(), self.plan, Path(self.folder) / f"{name}.mcz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=plan.weight_decay)
-        history = nn.fit(model, self.dataset, epochs=epochs, optimizer=optimizer, objective=objective,
-                         schedule=optim.CosineAnnealingLR(optimizer, epochs), batch_size=plan.batch_size,
-                         augment=data.Jitter(plan.jitter) if plan.jitter else None, best_from=epochs // 2,
-                         progress=self.progress, rng=self.rng)
-        if history.interrupted:
-            raise KeyboardInterrupt
-        size, error = container.save(model, path).size, nn.evaluate(model, self.dataset).error
-        dense = next(iter(self.stages.values())).bytes if self.stages else size
-        self.stages[name] = Stage(name, error, size, dense / size, time.perf_counter() - begin, path)
-        if self.say:
-            self.say(self.stages[name])
-        return error
+    def __init__(self, dataset, folder, plan, *, rng, **options):
+        super().__init__(dataset, folder, batch_size=plan.batch_size, augment=jitter(plan.jitter), rng=rng, **options)
+        self.plan, self.rng = plan, rng
 
     def large(self, model):
-        """Train the network that will be cut, under the penalty on γ if the plan has one."""
+        """Train the network that will be cut, under the penalty on γ if the plan has one; returns its test error."""
         objective = pruning.slimming(self.plan.strength) if self.plan.strength else nn.cross_entropy
-        return self.train("large", model, self.plan.train_epochs, self.plan.train_lr, objective)
+        return self._trained("large", model, self.plan.train_epochs, self.plan.train_lr, objective)
 
     def small(self, model, suffix=""):
-        """Fine-tune a cut network, and train its shape from scratch for as many epochs in all: both errors."""
+        """Fine-tune a cut network, and train its shape from scratch for as many epochs in all: both test errors."""
         plan, scratch = self.plan, untrained(model, self.rng)
-        return (self.train(f"small{suffix}", model, plan.tune_epochs, plan.tune_lr),
-                self.train(f"scratch{suffix}", scratch, plan.train_epochs + plan.tune_epochs, plan.train_lr))
+        return (self._trained(f"small{suffix}", model, plan.tune_epochs, plan.tune_lr),
+                self._trained(f"scratch{suffix}", scratch, plan.train_epochs + plan.tune_epochs, plan.train_lr))
+
+    def _trained(self, name, model, epochs, lr, objective=nn.cross_entropy):
+        optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=self.plan.weight_decay)
+        self.train(name, model, optimizer, epochs, objective=objective, best_from=epochs // 2)
+        return self.write(name, model).error
 
 
 def cut_and_compare(large, cut, course):

@@ -9,6 +9,7 @@ from minicompress import binarization, container, nn, pruning, quantization
 from minicompress.nn import optim
 
 from .channels import strongest
+from .course import Course
 from .deep_compression import share_weights
 
 # What may come before each method. Huffman coding is not a rewrite but how the file is written, so it comes last.
@@ -69,7 +70,8 @@ def _reason(first, second):
     return "a weight has one code: each of the two would replace the other's"
 
 
-def combine(model, methods, dataset, *, settings=None, objective=nn.cross_entropy, progress=None, rng):
+def combine(model, methods, dataset, *, settings=None, objective=nn.cross_entropy, folder=None, resume=False,
+            progress=None, rng):
     """A new network, compressed by several methods one after the other, each followed by fine-tuning.
 
     Args:
@@ -81,6 +83,8 @@ def combine(model, methods, dataset, *, settings=None, objective=nn.cross_entrop
         dataset: a `data.Dataset`; weights are chosen on its validation split.
         settings: a `Settings`.
         objective: of all fine-tuning, such as a `distillation.SoftTargets`.
+        folder: for checkpoints, if there shall be any: from them a killed run goes on with ``resume=True``, as in
+            every `Course`.
 
     Raises ValueError, with the reason, for methods that don't compose, and whatever the methods refuse.
     """
@@ -89,16 +93,14 @@ def combine(model, methods, dataset, *, settings=None, objective=nn.cross_entrop
     steps = {"cut": _cut, "pruned": _prune, "clustered": _cluster, "binary": _binary,
              "int8": _integers(8), "int4": _integers(4), "huffman": lambda model, *_: model}
 
-    def tune(model, optimizer=None, schedules=(), best_from=0):
-        optimizer = optimizer or optim.SGD(model.parameters(), lr=settings.lr, momentum=0.9)
-        history = nn.fit(model, dataset, epochs=settings.epochs, objective=objective, optimizer=optimizer,
-                         schedule=[optim.CosineAnnealingLR(optimizer, settings.epochs), *schedules],
-                         batch_size=settings.batch_size, augment=settings.augment, best_from=best_from,
-                         progress=progress, rng=rng)
-        if history.interrupted:
-            raise KeyboardInterrupt
+    course = Course(dataset, folder, batch_size=settings.batch_size, augment=settings.augment, resume=resume,
+                    progress=progress, rng=rng)
 
     for method in methods:
+        def tune(model, optimizer=None, method=method, **options):
+            optimizer = optimizer or optim.SGD(model.parameters(), lr=settings.lr, momentum=0.9)
+            course.train(method, model, optimizer, settings.epochs, objective=objective, **options)
+
         model = steps[method](model, tune, dataset, settings)
     return model
 

@@ -2,6 +2,7 @@
 
 import copy
 import gzip
+import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from minicompress.nn import optim
 from . import fresh
 from .channels import seconds_per_image
 from .combinations import Settings, combine, write
+from .course import Course
 from .hardware import hardware
 from .jobs import VALIDATION
 from .plans import FEW
@@ -42,7 +44,7 @@ DIGITS = Plan(60, 60, 60, Settings(sparsity=0.8, epochs=25), lr=0.05)
 MNIST = Plan(20, 20, 20, Settings(sparsity=0.95, epochs=12, batch_size=128))
 
 
-def compare(data_name, folder, *, seed=0, plan=None, progress=None, say=None):
+def compare(data_name, folder, *, seed=0, plan=None, resume=False, progress=None, say=None):
     """Compress one MLP by every method; returns a dict ready for JSON, its ``rows`` in the order of the table.
 
     The network is the pixels, 300 and 100 hidden units with batch norm, and the classes. Each method starts from the
@@ -52,15 +54,18 @@ def compare(data_name, folder, *, seed=0, plan=None, progress=None, say=None):
 
     A row has ``method``, ``error``, ``bytes`` and ``ratio`` to the dense file (ME-2), ``macs`` for one image (ME-3),
     ``seconds_per_image`` by batch size, measured, all networks taking turns (`resolved`), and ``file``, its name; the
-    last two are None for the gzipped file, which is no network. Raises what `data.load` does, and KeyboardInterrupt
-    after Ctrl-C.
+    last two are None for the gzipped file, which is no network. Until the end ``folder`` holds checkpoints too, in
+    ``compare.work``, from which a killed run goes on with ``resume=True``, as in every `Course`. Raises what
+    `data.load` does, and KeyboardInterrupt after Ctrl-C.
     """
     begin, folder, rng = time.perf_counter(), Path(folder), np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    work = folder / "compare.work"
     dataset = data.load(data_name, validation=VALIDATION, rng=rng)
     plan = plan or (DIGITS if len(dataset.train.images) < FEW else MNIST)
     settings = replace(plan.settings, augment=data.Jitter(max(1, min(dataset.image_shape) // 14)))
     shape, networks, rows = (1, *dataset.image_shape), {}, []
+    course = Course(dataset, work, batch_size=settings.batch_size, augment=settings.augment, resume=resume,
+                    progress=progress, rng=rng)
 
     def add(name, model, methods=("huffman",)):
         path = folder / f"{name.replace(',', '').replace(' ', '-')}.mcz"
@@ -77,36 +82,36 @@ def compare(data_name, folder, *, seed=0, plan=None, progress=None, say=None):
         if say:
             say(rows[-1] if name != "dense" else rows[0])
 
-    def train(model, epochs, optimizer, objective=nn.cross_entropy):
-        history = nn.fit(model, dataset, epochs=epochs, optimizer=optimizer, objective=objective,
-                         schedule=optim.CosineAnnealingLR(optimizer, epochs), batch_size=settings.batch_size,
-                         augment=settings.augment, progress=progress, rng=rng)
-        if history.interrupted:
-            raise KeyboardInterrupt
-        return model
-
     def network(hidden):
         return models.mlp([int(np.prod(shape)), *hidden, dataset.num_classes], batch_norm=True, rng=rng)
 
     dense = network(HIDDEN)
-    add("dense", train(dense, plan.train_epochs, optim.SGD(dense.parameters(), lr=plan.lr, momentum=0.9)))
+    course.train("dense", dense, _sgd(dense, plan.lr), plan.train_epochs)
+    add("dense", dense)
     for name, methods in METHODS.items():
-        add(name, combine(dense, methods, dataset, settings=settings, progress=progress, rng=rng), methods)
+        add(name, combine(dense, methods, dataset, settings=settings, folder=work / name, resume=resume,
+                          progress=progress, rng=rng), methods)
     binary = binarization.binarize(dense, activations=True)
-    train(binary, plan.binary_epochs, optim.Adam(binary.parameters(), lr=5e-3))
+    course.train("binary", binary, optim.Adam(binary.parameters(), lr=5e-3), plan.binary_epochs)
     add("binary, packed", binarization.pack(binary))
     small, soft = network(SMALL), distillation.SoftTargets(dense, temperature=plan.temperature, alpha=0.1)
-    add("distilled", train(small, plan.distill_epochs, optim.SGD(small.parameters(), lr=plan.lr, momentum=0.9), soft))
+    course.train("distilled", small, _sgd(small, plan.lr), plan.distill_epochs, objective=soft)
+    add("distilled", small)
 
     for batch in BATCHES:
         times = seconds_per_image(networks, dataset.test, batch)
         for row in rows:
             if row["method"] in times:
                 row["seconds_per_image"] = (row["seconds_per_image"] or {}) | {str(batch): times[row["method"]]}
+    shutil.rmtree(work)
     name = ",".join(map(str, [int(np.prod(shape)), *HIDDEN, dataset.num_classes]))
     return {"data": data_name, "model": f"mlp:{name} with batch norm", "seed": seed,
             "seconds": time.perf_counter() - begin, "dense_bytes": rows[0]["bytes"], "dense_error": rows[0]["error"],
             "compressed_bytes": None, "ratio": None, "error": None, "rows": rows, "hardware": hardware()}
+
+
+def _sgd(model, lr):
+    return optim.SGD(model.parameters(), lr=lr, momentum=0.9)
 
 
 def resolved(model):

@@ -1,17 +1,16 @@
 """Deep Compression (Han et al. 2016): train → prune gradually → share weights, training the centroids → file.
 
-Every stage is one call of `fit`. Resuming runs the recipe again from the start: stages that were complete are restored
-from their checkpoints with their generators, so the whole ends with the same bits as if it had never been interrupted.
+Every stage is one call of `fit`, from whose checkpoint a killed run goes on; see `Course`.
 """
 
-import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from minicompress import container, data, nn
+from minicompress import nn
 from minicompress.nn import optim
 from minicompress.pruning import GradualPruning, Mask, mask_weights, sparsity
 from minicompress.quantization import WeightClustering
+
+from .course import Course, jitter
 
 
 @dataclass(frozen=True)
@@ -45,18 +44,6 @@ class Plan:
                              "come before the last step")
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What stands on disk after a stage: its test error and bytes, and the ratio to the dense file (ME-2)."""
-
-    name: str
-    error: float
-    bytes: int
-    ratio: float
-    seconds: float
-    path: Path
-
-
 def deep_compression(model, dataset, plan, folder, *, resume=False, progress=None, report=None, rng):
     """Compress an untrained model and return its `Stage`s: dense, pruned, shared.
 
@@ -64,44 +51,24 @@ def deep_compression(model, dataset, plan, folder, *, resume=False, progress=Non
     ``report`` is called with each Stage as it is done. The test set is read only to report errors; weights are
     chosen on the validation split. Raises KeyboardInterrupt after Ctrl-C, with all checkpoints in place.
     """
-    folder, stages, begin = Path(folder), [], time.perf_counter()
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in () if resume else ("share", "prune", "train"):  # what an earlier run left is not to be resumed
-        (folder / f"{name}.checkpoint").unlink(missing_ok=True)
-    augment = data.Jitter(plan.jitter) if plan.jitter else None
-
-    def train(name, optimizer, epochs, schedules=(), best_from=None):
-        history = nn.fit(model, dataset, epochs=epochs, optimizer=optimizer, batch_size=plan.batch_size,
-                         schedule=[optim.CosineAnnealingLR(optimizer, epochs), *schedules], augment=augment,
-                         best_from=int(plan.choose_from * epochs) if best_from is None else best_from,
-                         checkpoint=folder / f"{name}.checkpoint", resume=resume, progress=progress, rng=rng)
-        if history.interrupted:
-            raise KeyboardInterrupt
-
-    def write(name, file):
-        nonlocal begin
-        path = folder / file
-        container.save(model, path)
-        size, dense = path.stat().st_size, stages[0].bytes if stages else path.stat().st_size
-        stages.append(Stage(name, nn.evaluate(model, dataset).error, size, dense / size,
-                            time.perf_counter() - begin, path))
-        begin = time.perf_counter()
-        if report:
-            report(stages[-1])
-
-    train("train", _sgd(model, plan.train_lr, plan.weight_decay), plan.train_epochs)
-    write("dense", "dense.mcz")
+    course = Course(dataset, folder, batch_size=plan.batch_size, augment=jitter(plan.jitter), resume=resume,
+                    progress=progress, say=report, rng=rng)
+    course.train("train", model, _sgd(model, plan.train_lr, plan.weight_decay), plan.train_epochs,
+                 best_from=int(plan.choose_from * plan.train_epochs))
+    course.write("dense", model)
 
     weights = mask_weights(model)
     end = plan.prune_until * plan.prune_epochs
     pruning = GradualPruning(weights, final=plan.sparsity, end=end, scale=plan.protect)
-    train("prune", _sgd(model, plan.prune_lr, plan.weight_decay), plan.prune_epochs, [pruning], best_from=int(end) + 1)
-    write("pruned", "pruned.mcz")
+    course.train("prune", model, _sgd(model, plan.prune_lr, plan.weight_decay), plan.prune_epochs, schedules=[pruning],
+                 best_from=int(end) + 1)
+    course.write("pruned", model)
 
     share_weights(model, plan.clusters, plan.bias_clusters)
-    train("share", optim.Adam(model.parameters(), lr=plan.share_lr), plan.share_epochs)
-    write("shared", "compressed.mcz")
-    return stages
+    course.train("share", model, optim.Adam(model.parameters(), lr=plan.share_lr), plan.share_epochs,
+                 best_from=int(plan.choose_from * plan.share_epochs))
+    course.write("shared", model, file="compressed")
+    return list(course.stages.values())
 
 
 def _sgd(model, lr, weight_decay):

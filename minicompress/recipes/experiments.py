@@ -23,7 +23,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is measured once per seed: ``run(seed, folder=, progress=, say=)`` gives a report, a dict ready for JSON.
+    """What is measured once per seed: ``run(seed, folder=, resume=, progress=, say=)`` gives a dict ready for JSON.
 
     ``quantities`` are the keys of the report that tables show, "a.b" for one within another, ``bars`` are held against
     their medians; ``data`` and ``model`` say what it is about.
@@ -36,9 +36,9 @@ class Experiment:
     model: str | None = None
 
 
-def _deep_compression(name, seed, *, folder, progress, say):
+def _deep_compression(name, seed, *, folder, resume, progress, say):
     job = jobs.prepare("mnist", name.removesuffix("-plain"), seed=seed, plan=PLANS[name])
-    return jobs.compress(job, Path(folder) / f"{name}.mcz", progress=progress, report=say)
+    return jobs.compress(job, Path(folder) / f"{name}.mcz", resume=resume, progress=progress, report=say)
 
 
 def _file(name, *bars):

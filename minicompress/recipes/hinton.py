@@ -6,16 +6,15 @@ does it know of a class that it has never seen an example of? And what if it see
 
 import time
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
-from minicompress import container, data, models, nn
+from minicompress import data, models, nn
 from minicompress.data import Split
 from minicompress.distillation import SoftTargets
 from minicompress.nn import optim
 
-from .deep_compression import Stage
+from .course import Course, jitter
 
 VALIDATION = 1 / 60  # of the training images: a bias is chosen by them, and no epoch; the rest is for learning
 PAPER = {"teacher_errors": 67, "plain_errors": 146, "distilled_errors": 74,
@@ -49,7 +48,7 @@ class Plan:
     batch_size: int = 128
 
 
-def hinton_2015(seed, *, folder, progress=None, say=None, dataset="mnist", plan=None):
+def hinton_2015(seed, *, folder, resume=False, progress=None, say=None, dataset="mnist", plan=None):
     """One seed of the whole experiment; returns what was measured, a dict ready for JSON.
 
     Numbers of test errors: ``teacher_errors``, ``plain_errors`` of the student trained on labels, ``distilled_errors``;
@@ -60,23 +59,19 @@ def hinton_2015(seed, *, folder, progress=None, say=None, dataset="mnist", plan=
     ``paper`` has the paper's own figures under the same names.
 
     Args:
-        folder: here the networks are saved. ``say`` is called with a `Stage` for each; ``progress`` as for `nn.fit`.
+        folder: here the networks are saved, and a killed run goes on with ``resume=True``, as in every `Course`.
+            ``say`` is called with a `Stage` for each; ``progress`` as for `nn.fit`.
         dataset: what `data.load` takes; ``plan`` is a `Plan`, by default the tuned one.
 
     Raises KeyboardInterrupt after Ctrl-C.
     """
-    plan, rng, folder, begin = plan or Plan(), np.random.default_rng(seed), Path(folder), time.perf_counter()
-    folder.mkdir(parents=True, exist_ok=True)
-    sets, stages = data.load(dataset, validation=VALIDATION, rng=rng), []
+    plan, rng, begin = plan or Plan(), np.random.default_rng(seed), time.perf_counter()
+    sets = data.load(dataset, validation=VALIDATION, rng=rng)
+    course = Course(sets, folder, batch_size=plan.batch_size, resume=resume, progress=progress, say=say, rng=rng)
 
     def train(name, model, split, epochs, lr, **options):
-        start = time.perf_counter()
-        fit(model, split, plan, epochs, lr, progress=progress, **options)
-        size = container.save(model, folder / f"{name}.mcz").size
-        stages.append(Stage(name, nn.evaluate(model, sets).error, size, (stages[0].bytes if stages else size) / size,
-                            time.perf_counter() - start, folder / f"{name}.mcz"))
-        if say:
-            say(stages[-1])
+        fit(course, name, model, split, plan, epochs, lr, **options)
+        course.write(name, model)
         return count_errors(model, sets)
 
     def student(name, split, objective, epochs=plan.student_epochs):
@@ -86,7 +81,7 @@ def hinton_2015(seed, *, folder, progress=None, say=None, dataset="mnist", plan=
 
     teacher = large_network(sets, plan, rng=rng)
     teacher_errors = train("teacher", teacher, sets.train, plan.teacher_epochs, plan.teacher_lr,
-                           augment=data.Jitter(plan.jitter), rng=rng)
+                           augment=jitter(plan.jitter))
     _, plain = student("plain", sets.train, nn.cross_entropy)
     _, distilled = student("distilled", sets.train, soft_targets(teacher, plan))
     alone = soft_targets(teacher, plan, alpha=0.0)  # labels would say that the missing classes are never right
@@ -98,14 +93,11 @@ def hinton_2015(seed, *, folder, progress=None, say=None, dataset="mnist", plan=
             "seconds": time.perf_counter() - begin}
 
 
-def fit(model, split, plan, epochs, lr, **options):
-    """`nn.fit` as all networks here are trained: momentum, a cosine after a warm-up; KeyboardInterrupt passes on."""
+def fit(course, name, model, split, plan, epochs, lr, **options):
+    """`Course.train` as all networks here are trained: with momentum, and a warm-up."""
     optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
-    schedule = [optim.CosineAnnealingLR(optimizer, epochs), optim.LinearLR(optimizer, 0.0, plan.warm_up)]
-    history = nn.fit(model, split, epochs=epochs, optimizer=optimizer, batch_size=plan.batch_size, schedule=schedule,
-                     **options)
-    if history.interrupted:
-        raise KeyboardInterrupt
+    course.train(name, model, optimizer, epochs, split=split,
+                 schedules=[optim.LinearLR(optimizer, 0.0, plan.warm_up)], **options)
 
 
 def large_network(sets, plan, *, rng):
@@ -201,15 +193,16 @@ def error_against_temperature(temperatures, *, widths=(300, 30), seeds=(0, 1, 2)
     sets, plain, distilled = data.load(dataset), {n: [] for n in widths}, {n: [] for n in widths}
     for seed in seeds:
         rng = np.random.default_rng(seed)
+        course = Course(sets, None, batch_size=plan.batch_size, progress=progress, rng=rng)
         teacher = large_network(sets, plan, rng=rng)
-        fit(teacher, sets.train, plan, plan.teacher_epochs, plan.teacher_lr, augment=data.Jitter(plan.jitter),
-            progress=progress, rng=rng)
+        fit(course, "teacher", teacher, sets.train, plan, plan.teacher_epochs, plan.teacher_lr,
+            augment=jitter(plan.jitter))
 
-        def error(units, objective, seed=seed):
+        def error(units, objective, seed=seed, course=course):
             rng = np.random.default_rng([seed, 1])
             student = small_network(sets, replace(plan, student=(units, units)), rng=rng)
-            fit(student, sets.train, plan, plan.student_epochs, plan.student_lr, objective=objective,
-                progress=progress, rng=rng)
+            fit(course, "student", student, sets.train, plan, plan.student_epochs, plan.student_lr,
+                objective=objective, rng=rng)
             return nn.evaluate(student, sets).error
 
         for units in widths:

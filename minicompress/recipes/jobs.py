@@ -139,10 +139,15 @@ def open_folder(job, folder, resume):
         path.unlink(missing_ok=True)  # first, so that whatever else is left is nobody's
         clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name("job.json.tmp")
-    temporary.write_text(json.dumps(identity, indent=1), "utf-8")
-    os.replace(temporary, path)
+    write_text(path, json.dumps(identity, indent=1))
     return False
+
+
+def write_text(path, text):
+    """Write a file that is the old one or the new one at any moment."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(text, "utf-8")
+    os.replace(temporary, path)
 
 
 def _require_same(folder, path, identity):

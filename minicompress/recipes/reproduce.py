@@ -1,11 +1,15 @@
 """What a run on this machine reaches beside the bars that this project sets itself."""
 
+import json
 import statistics
 import tempfile
 from pathlib import Path
 
+import minicompress
+
 from .experiments import BARS, BENCHES, EXPERIMENTS
 from .hardware import hardware
+from .jobs import write_text
 
 STANDARD = ("seconds", "dense_bytes", "compressed_bytes", "ratio", "dense_error", "error")
 
@@ -17,18 +21,26 @@ def bench(name, *, seed=0):
     return rooms[name].run(seed=seed)
 
 
-def reproduce(name, seeds=(0, 1, 2), *, progress=None, say=None):
+def reproduce(name, seeds=(0, 1, 2), *, folder=None, resume=False, progress=None, say=None):
     """Measure all that stands behind a name of `BARS` once per seed; returns a dict ready for JSON.
 
     ``runs`` holds each seed's result, ``measured`` per quantity its ``values`` and their ``median``, ``least`` and
     ``most``, ``bars`` each bar with what was ``reached`` (the median) and whether it was ``met``; of a network the
     medians stand at the top too. ``say`` is called with (seed, Stage) as a recipe goes on.
 
+    An experiment's files go to ``folder / name``, in a folder per seed; None keeps none. From there a killed run goes
+    on with ``resume=True``: what a seed has measured is not measured again, and of the one that was interrupted
+    ``seconds`` are the last process's, which ``resumed`` in its result tells.
+
     Raises ValueError for an unknown name or no seeds, ModuleNotFoundError if a benchmark's peer is not installed.
     """
     if name not in BARS or not seeds:
         raise ValueError(f"name is {name!r} with seeds {list(seeds)}, expected one of {', '.join(BARS)} and a seed")
-    runs = [_run(name, seed, progress, say) for seed in seeds]
+    if folder is None or name in BENCHES:
+        with tempfile.TemporaryDirectory() as temporary:
+            runs = [_run(name, seed, Path(temporary), False, progress, say) for seed in seeds]
+    else:
+        runs = [_run(name, seed, Path(folder) / name / f"seed-{seed}", resume, progress, say) for seed in seeds]
     values = {what: [_measured(name, run)[what] for run in runs] for what in _measured(name, runs[0])}
     measured = {what: {"median": statistics.median(v), "least": min(v), "most": max(v), "values": v}
                 for what, v in values.items()}
@@ -42,12 +54,23 @@ def reproduce(name, seeds=(0, 1, 2), *, progress=None, say=None):
     return report
 
 
-def _run(name, seed, progress, say):
+def _run(name, seed, folder, resume, progress, say):
+    """One seed's result: measured, or read where the folder to resume has it already."""
     if name in BENCHES:
         return bench(name, seed=seed)
-    with tempfile.TemporaryDirectory() as folder:
-        return EXPERIMENTS[name].run(seed, folder=Path(folder), progress=progress,
-                                     say=say and (lambda stage: say(seed, stage)))
+    report, about = folder / "report.json", {"name": name, "seed": seed, "version": minicompress.__version__}
+    if resume and report.exists():
+        known = json.loads(report.read_text("utf-8"))
+        if known.items() >= about.items():
+            return known["run"]
+    report.unlink(missing_ok=True)
+    resume = resume and any(folder.rglob("*.checkpoint"))
+    run = EXPERIMENTS[name].run(seed, folder=folder, resume=resume, progress=progress,
+                                say=say and (lambda stage: say(seed, stage))) | {"resumed": resume}
+    write_text(report, json.dumps(about | {"run": run}, indent=1))
+    for checkpoint in folder.glob("*.checkpoint"):
+        checkpoint.unlink()
+    return run
 
 
 def _measured(name, run):

@@ -145,7 +145,9 @@ def reproduction(report):
         rows.append(row + (["", ""] if bar is None else
                            [f"{bar['side']} {_value(what, bar['bar'])}", "yes" if bar["met"] else "no"]))
     name = f"{report['name']}, seed{'s' * (len(report['seeds']) > 1)} {', '.join(map(str, report['seeds']))}"
-    return table([name, "median", "least", "most", "bar", "met"], rows) + "\n\n" + hardware(report["hardware"])
+    resumed = [str(seed) for seed, run in zip(report["seeds"], report["runs"], strict=True) if run.get("resumed")]
+    note = f"\n\nresumed, so that seconds are the last process's: seed {', '.join(resumed)}" if resumed else ""
+    return table([name, "median", "least", "most", "bar", "met"], rows) + note + "\n\n" + hardware(report["hardware"])
 
 
 def _value(what, value):

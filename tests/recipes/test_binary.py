@@ -57,14 +57,3 @@ def test_a_packed_network_that_computes_something_else_is_not_reported(tmp_path,
     with pytest.raises(RuntimeError, match="computes other logits"):
         run("bnn-mlp", tmp_path)
     assert not (tmp_path / "binary.mcz").exists()
-
-
-def test_a_run_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
-    def trained_again(*_):
-        raise AssertionError("the run was complete")
-
-    one = run("binary-connect", tmp_path)
-    first = (tmp_path / "binary.mcz").read_bytes()
-    monkeypatch.setattr(data.Jitter, "__call__", trained_again)
-    assert run("binary-connect", tmp_path)["error"] == one["error"]
-    assert (tmp_path / "binary.mcz").read_bytes() == first

@@ -11,9 +11,10 @@ from minicompress.recipes import channels
 PLAN = channels.Plan(train_epochs=3, tune_epochs=2, strength=1e-3, jitter=1)
 
 
-def course(folder, plan=PLAN, say=None, seed=0):
+def course(folder, plan=PLAN, seed=0, **options):
     rng = np.random.default_rng(seed)
-    return channels.Course(data.load("digits", validation=100, rng=rng), plan, folder, False, say, rng)
+    return channels.CuttingCourse(data.load("digits", validation=100, rng=rng), folder, plan, progress=False, rng=rng,
+                                  **options)
 
 
 def mlp(rng):
@@ -33,7 +34,7 @@ def test_the_report_says_what_stands_on_disk(run):
     report, said, folder, tracked = run
     assert [stage.name for stage in said] == ["large", "small", "scratch"]
     files = {stage.name: container.load(stage.path) for stage in said}
-    assert {path.name for path in folder.iterdir()} == {f"{name}.mcz" for name in files}
+    assert {path.name for path in folder.glob("*.mcz")} == {f"{name}.mcz" for name in files}
     for key, name in (("large_error", "large"), ("error", "small"), ("scratch_error", "scratch")):
         assert nn.evaluate(files[name], tracked.dataset).error == report[key]
     for name in ("large", "small"):
@@ -124,11 +125,11 @@ def test_the_experiments_are_those_of_mnist(monkeypatch):
 
 
 def test_a_curve_has_a_point_for_each_share(tmp_path, monkeypatch):
-    def begin(seed, plan, make, folder, progress, say):
-        tracked = course(folder, channels.Plan(1, 1), say, seed)
+    def begin(seed, plan, make, folder, options):
+        tracked = course(folder, channels.Plan(1, 1), seed)
         return mlp(tracked.rng), tracked
     monkeypatch.setattr(channels, "_begin", begin)
-    report = channels.slimming_curve(0, folder=tmp_path, progress=False, shares=(0.5, 0.2))
+    report = channels.slimming_curve(0, folder=tmp_path, shares=(0.5, 0.2))
     assert report["whole"][0] == mlp(np.random.default_rng(0)).summary().parameters
     assert list(report["curves"]) == ["cut and fine-tuned", "from scratch"]
     for points in report["curves"].values():

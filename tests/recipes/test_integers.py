@@ -35,7 +35,6 @@ def test_the_report_says_what_the_files_are(done):
         assert report[f"{name}_ratio"] == (folder / "dense.mcz").stat().st_size / stage.bytes
         assert report[f"{name}_error"] == nn.evaluate(container.load(path), dataset).error == stage.error
         assert report[f"{name}_excess"] == pytest.approx(stage.error - report["dense_error"], abs=1e-8)
-        assert report["test_seconds"][name] > 0
     assert report["seconds"] >= sum(stage.seconds for stage in stages)
 
 

@@ -36,6 +36,38 @@ def test_every_bar_of_a_network_is_reported_and_judged(monkeypatch):
     assert report["bars"] == [] and json.loads(json.dumps(report)) == report
 
 
+def test_what_a_seed_has_measured_is_not_measured_again(tmp_path, monkeypatch):
+    asked, failing = [], [1]
+
+    def run(seed, *, folder, resume, progress, say):
+        asked.append((seed, resume))
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "train.checkpoint").write_text("half of it")
+        if seed in failing:
+            raise KeyboardInterrupt
+        return {"error": seed / 10}
+
+    monkeypatch.setitem(experiments.EXPERIMENTS, "bnn-lenet-5", experiments.Experiment(run, ("error",), ()))
+    monkeypatch.setitem(experiments.BARS, "bnn-lenet-5", ())
+
+    def measure(*seeds, resume):
+        return reproduce.reproduce("bnn-lenet-5", seeds, folder=tmp_path, resume=resume)["runs"]
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(0, 1, 2, resume=False)
+    failing.clear()
+    done = [{"error": 0.0, "resumed": False}, {"error": 0.1, "resumed": True}, {"error": 0.2, "resumed": False}]
+    assert measure(0, 1, 2, resume=True) == done
+    assert asked == [(0, False), (1, False), (1, True), (2, False)]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["report.json"] * 3
+    report = reproduce.reproduce("bnn-lenet-5", (0, 1, 2), folder=tmp_path, resume=True)
+    assert report["runs"] == done and len(asked) == 4
+    assert "resumed, so that seconds are the last process's: seed 1\n" in tables.reproduction(report)
+    monkeypatch.setattr("minicompress.__version__", "of another day")
+    assert measure(2, resume=True) == done[2:] and asked[4:] == [(2, False)]
+    assert measure(2, 0, resume=False) == [done[2], done[0]] and asked[5:] == [(2, False), (0, False)]
+
+
 def test_medians_are_held_against_the_bars(monkeypatch):
     runs = iter([{"results": [{"network": "lenet-300-100", "inputs": "noise", "threads": 1, "ratio": 0.1},
                               *({"network": network, "inputs": "mnist", "threads": threads, "ratio": ratio}

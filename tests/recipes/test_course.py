@@ -1,0 +1,148 @@
+"""Every recipe, killed in any of its trainings and resumed, ends with the same files and the same report."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minicompress import container, data, models, nn
+from minicompress.nn import optim
+from minicompress.recipes import binary, channels, compare, fresh, hinton, integers
+from minicompress.recipes.combinations import Settings
+from minicompress.recipes.course import Course
+
+TIMES = {"seconds", "seconds_per_image", "time_share", "float_seconds", "packed_seconds"}
+
+
+def begin(seed=0, validation=0.1):
+    rng = np.random.default_rng(seed)
+    return data.load("digits", validation=validation, rng=rng), rng
+
+
+def integers_of_digits(folder, **options):
+    dataset, rng = begin()
+    plan = integers.Plan(2, 0.1, 1, 0.02, weight_decay=0.0, batch_size=64, jitter=1, calibration=100)
+    return integers.quantize_and_compare(models.mlp([64, 20, 10], rng=rng), dataset, plan, folder, rng=rng, **options)
+
+
+def channels_of_digits(folder, **options):
+    dataset, rng = begin()
+    large = models.mlp([64, 20, 10], batch_norm=True, rng=rng)
+    course = channels.CuttingCourse(dataset, folder, channels.Plan(2, 1, strength=1e-3), rng=rng, **options)
+    return channels.cut_and_compare(large, lambda model, example: channels.slim(model, example, 0.5), course)
+
+
+RECIPES = {
+    "distillation": lambda folder, **options: hinton.hinton_2015(
+        0, folder=folder, dataset="digits", plan=hinton.Plan((20, 20), (9,), 2, 1, 1, batch_size=64), **options),
+    "integers": integers_of_digits,
+    "channels": channels_of_digits,
+    "binary weights": lambda folder, **options: binary.binary_connect(
+        0, folder=folder, sizes=(64, 9, 10), dataset="digits", plan=replace(binary.BINARY_CONNECT, epochs=3),
+        **options),
+    "packed": lambda folder, **options: binary.bnn_mlp(
+        0, folder=folder, sizes=(64, 9, 9, 10), dataset="digits", plan=replace(binary.BNN_MLP, epochs=3), **options),
+    "every method": lambda folder, **options: compare.compare(
+        "digits", folder, plan=compare.Plan(1, 1, 1, Settings(epochs=1)), **options),
+}
+SLOW = {"every method"}
+
+
+class Killed(BaseException):
+    """Nobody catches it: what was in memory is gone."""
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Spare the fresh process and the repeats of what is timed: these have tests of their own."""
+    monkeypatch.setattr(fresh, "in_fresh_process", lambda path, name: fresh.logits_digest(path, data.load(name).test))
+    for module in (channels, compare):
+        monkeypatch.setattr(module, "seconds_per_image", partial(channels.seconds_per_image, repeats=1))
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """The training steps made so far, in a list's only element; those of "last" may be made, then comes the end."""
+    made, forward = {"steps": 0, "last": 10**9}, nn.Sequential.forward
+
+    def counted(self, x):
+        if self.training:
+            made["steps"] += 1
+            if made["steps"] > made["last"]:
+                raise Killed
+        return forward(self, x)
+    monkeypatch.setattr(nn.Sequential, "forward", counted)
+    return made
+
+
+def ended(report, folder):
+    """What must not differ: files bit for bit, and all that is reported but times."""
+    def timeless(value):
+        if isinstance(value, dict):
+            return {key: timeless(v) for key, v in value.items() if key not in TIMES | {"hardware"}}
+        return [timeless(v) for v in value] if isinstance(value, list) else value
+    return json.dumps(timeless(report)), {path.name: path.read_bytes() for path in Path(folder).glob("*.mcz")}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in RECIPES])
+def test_killed_and_resumed(name, tmp_path, steps):
+    whole = ended(RECIPES[name](tmp_path / "whole", progress=False), tmp_path / "whole")
+    total = steps["steps"]
+    for share in (0.2, 0.6, 0.95):
+        folder, last = tmp_path / str(share), int(share * total)
+        steps |= {"steps": 0, "last": last}
+        with pytest.raises(Killed):
+            RECIPES[name](folder, progress=False)
+        steps |= {"steps": 0, "last": 10**9}
+        assert ended(RECIPES[name](folder, resume=True, progress=False), folder) == whole
+        again = steps["steps"] - (total - last)  # no more than the one epoch that was interrupted
+        assert 0 <= again <= total / 2 and (share < 0.9 or steps["steps"] < total / 2)
+
+
+def course(folder, seed=0, **options):
+    dataset, rng = begin(seed)
+    model = models.mlp([64, 9, 10], rng=rng)
+    return Course(dataset, folder, batch_size=64, progress=False, rng=rng, **options), model
+
+
+def trained(course, model, name="train"):
+    course.train(name, model, optim.SGD(model.parameters(), lr=0.05), 2)
+    return model.fc1.weight.data.copy()
+
+
+def test_a_fresh_course_does_not_resume_what_an_earlier_one_left(tmp_path):
+    other, mine = trained(*course(tmp_path, seed=1)), trained(*course(tmp_path))
+    assert (mine == trained(*course(None))).all() and not (mine == other).all()
+    started = course(tmp_path)
+    assert not list(tmp_path.glob("*.checkpoint")), "a later stage's would be taken for this run's"
+    assert (trained(*started) == mine).all()
+
+
+def test_another_run_is_not_resumed(tmp_path):
+    trained(*course(tmp_path))
+    with pytest.raises(ValueError, match="the checkpoint of another run"):
+        trained(*course(tmp_path, seed=1, resume=True))
+
+
+def test_stages_are_measured_on_their_files(tmp_path):
+    said = []
+    course_, model = course(tmp_path, say=said.append)
+    dense = course_.write("dense", model)
+    small = course_.write("small", models.mlp([64, 3, 10], rng=np.random.default_rng(0)), file="other")
+    assert said == [dense, small] == list(course_.stages.values())
+    assert [stage.path.name for stage in said] == ["dense.mcz", "other.mcz"]
+    for stage in said:
+        assert stage.bytes == stage.path.stat().st_size and stage.ratio == dense.bytes / stage.bytes
+        assert stage.error == nn.evaluate(container.load(stage.path), course_.dataset).error
+    with_known, _ = course(tmp_path)
+    with_known.dense_bytes = 10 * dense.bytes
+    assert with_known.write("dense", model).ratio == 10
+
+
+def test_ctrl_c_ends_a_course(tmp_path, monkeypatch):
+    monkeypatch.setattr(nn, "fit", lambda *_, **__: nn.History(interrupted=True))
+    with pytest.raises(KeyboardInterrupt):
+        trained(*course(tmp_path))
