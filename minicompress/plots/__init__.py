@@ -13,10 +13,11 @@ from .sizes import bytes_per_part, error_against_bytes, tour
 from .sparse_rows import sparse_products
 from .training import digits_grid, training_curves
 from .trees import huffman_tree
-from .weights import centroids_on_histogram, mask_picture, weight_histograms
+from .weights import centroids_on_histogram, deep_compression, mask_picture, weight_histograms
 
-__all__ = ["bytes_per_part", "centroids_on_histogram", "comparison", "computation_graph", "digits_grid",
-           "error_against_bits", "error_against_bytes", "error_against_parameters", "error_against_temperature",
-           "filters_before_after", "high_temperature_limit", "huffman_tree", "latent_weights", "mask_picture",
-           "per_layer_and_per_channel", "pruning_progress", "sensitivity", "softened_probabilities", "sparse_products",
-           "staircase", "tour", "training_curves", "weight_histograms", "weights_per_pixel", "xnor_speedup"]
+__all__ = ["bytes_per_part", "centroids_on_histogram", "comparison", "computation_graph", "deep_compression",
+           "digits_grid", "error_against_bits", "error_against_bytes", "error_against_parameters",
+           "error_against_temperature", "filters_before_after", "high_temperature_limit", "huffman_tree",
+           "latent_weights", "mask_picture", "per_layer_and_per_channel", "pruning_progress", "sensitivity",
+           "softened_probabilities", "sparse_products", "staircase", "tour", "training_curves", "weight_histograms",
+           "weights_per_pixel", "xnor_speedup"]

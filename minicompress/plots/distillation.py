@@ -50,7 +50,7 @@ def error_against_temperature(temperatures, students):
     temperatures : (k,) above 0
     students : {units: {"distilled": (seeds, k), "plain": (seeds,)}}, test errors as fractions, such as
         `recipes.hinton.error_against_temperature` measures; lines are means over seeds, with the least and the most of
-        them as bars; dashed, the same student trained on labels
+        them as bars; dashed, with the same markers hollow, the same student trained on labels
 
     Raises ValueError for more widths than there are shades, three.
 
@@ -66,8 +66,8 @@ def error_against_temperature(temperatures, students):
         mean = distilled.mean(axis=0)
         ax.errorbar(temperatures, mean, [mean - distilled.min(axis=0), distilled.max(axis=0) - mean], color=color,
                     marker=marker, markersize=5, capsize=2, elinewidth=0.8, label=f"{units} units, soft targets")
-        ax.axhline(100 * np.mean(errors["plain"]), color=color, linestyle="--", linewidth=1,
-                   label=f"{units} units, labels")
+        ax.plot(temperatures, [100 * np.mean(errors["plain"])] * len(temperatures), "--", color=color, linewidth=1,
+                marker=marker, markersize=5, markerfacecolor="white", label=f"{units} units, labels")
     ax.set_xscale("log")
     ax.set_xticks(temperatures, [f"{t:g}" for t in temperatures])
     ax.minorticks_off()
@@ -104,6 +104,6 @@ def high_temperature_limit(student_logits, teacher_logits, temperatures=tuple(2.
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set_xlabel("temperature T (log scale)")
-    ax.set_ylabel("relative distance from z − v")
+    ax.set_ylabel("relative distance from z − v (log scale)")
     ax.legend(frameon=False)
     return figure

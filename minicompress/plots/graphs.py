@@ -20,13 +20,13 @@ def computation_graph(edges, values, gradients=None):
     if missing := [node for node in places for known in (values, gradients or values) if node not in known]:
         raise ValueError(f"there is no number for {missing[0]!r}")
     width, height = (1 + max(place[axis] for place in places.values()) for axis in (0, 1))
-    figure, ((ax,),) = sheet(1.65 * width, 0.35 + 1.05 * height)
+    figure, ((ax,),) = sheet(1.65 * width, 0.55 + 1.05 * height)
     highest = 0.45
     for node, (column, row) in places.items():
-        ax.text(column, -row, f"{node}\n{values[node]:.4g}", ha="center", va="center", color=INK, fontsize=10,
+        ax.text(column, -row, f"{node}\n{_number(values[node])}", ha="center", va="center", color=INK, fontsize=10,
                 bbox={"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": INK})
         if gradients is not None:
-            ax.text(column, -row - 0.37, f"{gradients[node]:.4g}", ha="center", va="center", color=ACCENT, fontsize=10,
+            ax.text(column, -row - 0.37, _number(gradients[node]), ha="center", va="center", color=ACCENT, fontsize=10,
                     weight="bold")
     for (start, end), words in edges.items():
         (x1, y1), (x2, y2) = places[start], places[end]
@@ -36,12 +36,16 @@ def computation_graph(edges, values, gradients=None):
         ax.text((x1 + x2) / 2, -(y1 + y2) / 2 + (0.12 if y1 == y2 else 0) + over * (x2 - x1) / 1.45, words, ha="center",
                 va="center", color=INK, fontsize=9, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
         highest = max(highest, -y1 + over * (x2 - x1) / 1.45 + 0.2)
-    below = "" if gradients is None else "; bold: its gradient, computed from right to left"
+    below = "" if gradients is None else "\nbold: its gradient, computed from right to left"
     ax.set_title(f"in the box: the value, computed from left to right{below}", loc="left", fontsize=10)
     ax.set_xlim(-0.5, width - 0.5)
     ax.set_ylim(0.55 - height, highest)
     ax.axis("off")
     return figure
+
+
+def _number(value):
+    return f"{value:.4g}".replace("-", "−")
 
 
 def _places(edges):

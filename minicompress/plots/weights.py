@@ -1,8 +1,55 @@
-"""Weights and masks: where the values lie, and which are left."""
+"""Weights and masks: where the values lie, which are left, and how they are written."""
+
+import math
 
 import numpy as np
 
+from minicompress.clustering import optimal
+from minicompress.coding.huffman import code_lengths
+from minicompress.equations.coding import canonical_codes
+from minicompress.pruning import magnitude_mask
+
 from .sheet import ACCENT, INK, SHADE, sheet
+
+
+def deep_compression(w, sparsity, k):
+    """A small array on its way into a file, a panel for each step: as it is, pruned (PR-2), sharing k values (QU-11),
+    its codes in Huffman's words (QU-14); returns a `Figure`. Below each stands what the values take.
+
+    w : (rows, columns) weights, few enough to read; sparsity : a fraction; k : how many values the survivors share
+
+    Raises ValueError for other shapes, and where nothing is left.
+
+    >>> deep_compression(np.array([[1.0, -2.0, 0.1], [2.0, 0.2, 2.0]]), 1 / 3, 2).axes[3].get_xlabel()
+    '4 words, 4 bits, 2 floats,\\nand where they are'
+    """
+    w = np.asarray(w)
+    mask = magnitude_mask(w, sparsity)
+    if w.ndim != 2 or not mask.any():
+        raise ValueError(f"weights have shape {w.shape} and {mask.sum()} of them are left, expected (rows, columns) "
+                         "and one at least")
+    centroids, found = optimal(w[mask], k)
+    codes, counts = np.zeros(w.shape, int), np.bincount(found, minlength=len(centroids))
+    codes[mask] = found
+    lengths = code_lengths(counts)
+    words, n, where = canonical_codes(lengths.tolist()), len(found), "\nand where they are"
+    width, floats = max(1, math.ceil(math.log2(len(centroids)))), f"{len(centroids)} floats,{where}"
+    shared = np.where(mask, centroids[codes], 0)
+    panels = {"weights": (w, np.ones_like(mask), lambda at: f"{w[at]:+.1f}", f"{w.size} floats,\n{32 * w.size:,} bits"),
+              "pruned": (w * mask, mask, lambda at: f"{w[at]:+.1f}", f"{n} floats, {32 * n:,} bits,{where}"),
+              "shared": (shared, mask, lambda at: str(codes[at]), f"{n} codes, {n * width} bits, {floats}"),
+              "Huffman": (shared, mask, lambda at: words[codes[at]], f"{n} words, {counts @ lengths} bits, {floats}")}
+    rows, columns = w.shape
+    figure, (axes,) = sheet(0.31 * 4 * columns + 0.4, 0.31 * rows + 0.9, columns=4)
+    for ax, (title, (values, shown, word, below)) in zip(axes, panels.items(), strict=True):
+        ax.imshow(np.abs(values), cmap="gray_r", vmin=0, vmax=2.5 * np.abs(w).max(), interpolation="none")
+        for at in np.argwhere(shown):
+            ax.text(*at[::-1], word(tuple(at)).replace("-", "−"), ha="center", va="center", fontsize=8, color=INK)
+        ax.set_title(title, loc="left", fontsize=10)
+        ax.set_xlabel(below, fontsize=9)
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(True)
+    return figure
 
 
 def weight_histograms(before, after, centroids=None, *, bins=80):

@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 
 from minicompress import container, models, nn, plots
 from minicompress.coding import huffman
-from minicompress.equations.coding import canonical_codes
+from minicompress.equations.coding import canonical_codes, huffman_lengths
+from minicompress.equations.pruning import magnitude_mask
+from minicompress.equations.quantization import clustering_error, layered_error
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +46,7 @@ STAGES = [("dense", 0.02, 1000), ("pruned", 0.03, 250), ("shared", 0.025, 40)]
 def figures(weights, inspection):
     pruned = np.where(np.abs(weights) > 1, weights, 0)
     return {
+        "deep_compression": plots.deep_compression(weights[:5, :6], 0.5, 4),
         "weight_histograms": plots.weight_histograms(weights, pruned, [-1.5, 1.5]),
         "centroids_on_histogram": plots.centroids_on_histogram(pruned, [-1.5, 1.5]),
         "mask_picture": plots.mask_picture(pruned != 0),
@@ -101,6 +104,35 @@ def test_a_constant_array_has_a_histogram():
 def test_two_shapes_are_refused():
     with pytest.raises(ValueError, match=r"\(2,\) before and \(3,\) after"):
         plots.weight_histograms(np.ones(2), np.ones(3))
+
+
+def test_each_step_of_deep_compression_is_that_of_the_formulas(weights):
+    w = weights[:5, :6]
+    dense, pruned, shared, coded = plots.deep_compression(w, 0.5, 4).axes
+    text = {ax: {text.get_position()[::-1]: text.get_text().replace("−", "-") for text in ax.texts}
+            for ax in (dense, pruned, shared, coded)}
+    mask = np.reshape(magnitude_mask(w.ravel().tolist(), 0.5), w.shape)
+    assert text[dense] == {at: f"{value:+.1f}" for at, value in np.ndenumerate(w)}
+    assert text[pruned] == {at: word for at, word in text[dense].items() if mask[at]}
+    assert text[shared].keys() == text[coded].keys() == text[pruned].keys()
+    survivors, codes = ([*values] for values in zip(*((w[at], int(word)) for at, word in text[shared].items()),
+                                                    strict=True))
+    centroids = [np.mean([value for value, code in zip(survivors, codes, strict=True) if code == c]) for c in range(4)]
+    assert clustering_error(survivors, centroids, codes) == pytest.approx(layered_error(survivors, 4))
+    words = canonical_codes(huffman_lengths([codes.count(c) for c in range(4)]))
+    assert [*text[coded].values()] == [words[code] for code in codes]
+    assert [ax.get_xlabel().split("\n")[0] for ax in (dense, pruned, shared, coded)] == [
+        "30 floats,", "15 floats, 480 bits,", "15 codes, 30 bits, 4 floats,",
+        f"15 words, {sum(len(word) for word in text[coded].values())} bits, 4 floats,"]
+    shared_shade = [abs(centroids[int(text[shared][at])]) if mask[at] else 0 for at in np.ndindex(w.shape)]
+    for ax, shade in ((dense, np.abs(w)), (pruned, np.abs(w) * mask), (shared, shared_shade), (coded, shared_shade)):
+        assert np.ravel(ax.images[0].get_array()).tolist() == pytest.approx(np.ravel(shade).tolist())
+
+
+@pytest.mark.parametrize(("w", "sparsity"), [(np.ones(4), 0.5), (np.ones((2, 2)), 1.0)])
+def test_no_weights_on_their_way_are_refused(w, sparsity):
+    with pytest.raises(ValueError, match="expected \\(rows, columns\\) and one at least"):
+        plots.deep_compression(w, sparsity, 2)
 
 
 def test_centroids_stand_where_they_are(weights):
