@@ -1,7 +1,10 @@
 """The notebooks: as they are committed (fast), and executed from top to bottom in a fresh kernel (slow)."""
 
 import ast
+import builtins
+import contextlib
 import copy
+import io
 import json
 import os
 import re
@@ -140,6 +143,64 @@ def test_exercises_are_three_and_stand_in_the_ledger(path):
         assert ast.get_docstring(stub) and ast.unparse(stub.body[-1]) == "..."
         assert [a.arg for a in stub.args.args] == list(equations.equation(exercise.id).arguments)
     assert grading.exercises(read(SOLUTIONS[path.stem])) == asked
+
+
+def test_no_two_lessons_ask_for_the_same():
+    asked = [exercise.id for path in LESSONS for exercise in grading.exercises(read(path))]
+    assert len(asked) == len(set(asked))
+
+
+def test_the_readme_lists_the_exercises_with_their_points():
+    table = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
+    rows = [", ".join(f"**{exercise.id}** {exercise.points}" for exercise in grading.exercises(read(path)))
+            for path in LESSONS]
+    assert re.findall(r"^\| \d \| (\*\*[A-Z].*?) \|", table, re.MULTILINE) == rows
+
+
+def stale(notebook):
+    """The cells that show the package's source, or what its checker says, and would show something else today.
+
+    Looked at are the cells that need no other one but the first, which imports.
+    """
+    first, *others = code_cells(notebook)
+    imports = ast.Module([node for node in ast.parse(text(first["source"])).body
+                          if isinstance(node, ast.Import | ast.ImportFrom)], [])
+    known = {}
+    exec(compile(imports, "imports", "exec"), known)
+    for cell in others:
+        tree = ast.parse(source := text(cell["source"]))
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        made |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        made |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+        if not {"inspect", "check"} & {node.id for node in names} or not {
+                node.id for node in names} <= made | known.keys() | vars(builtins).keys():
+            continue
+        last, printed, scope = tree.body.pop(), io.StringIO(), dict(known)
+        with contextlib.redirect_stdout(printed):
+            exec(compile(tree, "cell", "exec"), scope)
+            value = eval(compile(ast.Expression(last.value), "cell", "eval"), scope)
+        shown = ["".join(text(output.get("text", "")) for output in cell["outputs"]),
+                 "".join(text(output["data"]["text/plain"]) for output in cell["outputs"] if "data" in output)]
+        if shown != [printed.getvalue(), "" if value is None else repr(value)]:
+            yield source
+
+
+@every_notebook
+def test_source_and_answers_shown_are_those_of_today(path):
+    """After a change of what a lesson shows, execute it anew."""
+    assert not list(stale(read(path)))
+
+
+@pytest.mark.parametrize("begin", ["print(inspect.getsource(Tensor.backward))", "# Exercise 1 ", "trap = next("])
+def test_what_is_stale_is_seen(begin):
+    notebook = read(ROOT / "notebooks" / "00_engine.ipynb")
+    cell, = (cell for cell in code_cells(notebook) if text(cell["source"]).startswith(begin))
+    for output in cell["outputs"]:
+        shown = output["data"] if "data" in output else output
+        key = "text/plain" if "data" in output else "text"
+        shown[key] = text(shown[key]).replace("the", "a", 1)
+    assert [source[:len(begin)] for source in stale(notebook)] == [begin]
 
 
 def _edit(source):
