@@ -55,7 +55,8 @@ def xnor_speedup(results):
     for ax, (key, color, title, label) in zip(axes, panels, strict=True):
         values = [result[key] for result in results]
         bars = ax.barh(names, values, color=color, height=0.6)
-        ax.bar_label(bars, [f"{value:.3g}×" for value in values], padding=4, color=INK)
+        ax.bar_label(bars, [f"{value:.1f}×" for value in values], padding=5, color=INK,
+                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # over the line, not under it
         ax.set_title(title, loc="left", fontsize=10)
         ax.set_xlabel(label)
         ax.margins(x=0.18)

@@ -108,7 +108,7 @@ def test_two_shapes_are_refused():
 
 def test_each_step_of_deep_compression_is_that_of_the_formulas(weights):
     w = weights[:5, :6]
-    dense, pruned, shared, coded = plots.deep_compression(w, 0.5, 4).axes
+    dense, pruned, shared, coded = plots.deep_compression(w, 0.5, 5).axes
     text = {ax: {text.get_position()[::-1]: text.get_text().replace("−", "-") for text in ax.texts}
             for ax in (dense, pruned, shared, coded)}
     mask = np.reshape(magnitude_mask(w.ravel().tolist(), 0.5), w.shape)
@@ -117,13 +117,13 @@ def test_each_step_of_deep_compression_is_that_of_the_formulas(weights):
     assert text[shared].keys() == text[coded].keys() == text[pruned].keys()
     survivors, codes = ([*values] for values in zip(*((w[at], int(word)) for at, word in text[shared].items()),
                                                     strict=True))
-    centroids = [np.mean([value for value, code in zip(survivors, codes, strict=True) if code == c]) for c in range(4)]
-    assert clustering_error(survivors, centroids, codes) == pytest.approx(layered_error(survivors, 4))
-    words = canonical_codes(huffman_lengths([codes.count(c) for c in range(4)]))
+    centroids = [np.mean([value for value, code in zip(survivors, codes, strict=True) if code == c]) for c in range(5)]
+    assert clustering_error(survivors, centroids, codes) == pytest.approx(layered_error(survivors, 5))
+    words = canonical_codes(huffman_lengths([codes.count(c) for c in range(5)]))
     assert [*text[coded].values()] == [words[code] for code in codes]
     assert [ax.get_xlabel().split("\n")[0] for ax in (dense, pruned, shared, coded)] == [
-        "30 floats,", "15 floats, 480 bits,", "15 codes, 30 bits, 4 floats,",
-        f"15 words, {sum(len(word) for word in text[coded].values())} bits, 4 floats,"]
+        "30 floats,", "15 floats, 480 bits,", "15 codes, 45 bits, 5 floats,",
+        f"15 words, {sum(len(word) for word in text[coded].values())} bits, 5 floats,"]
     shared_shade = [abs(centroids[int(text[shared][at])]) if mask[at] else 0 for at in np.ndindex(w.shape)]
     for ax, shade in ((dense, np.abs(w)), (pruned, np.abs(w) * mask), (shared, shared_shade), (coded, shared_shade)):
         assert np.ravel(ax.images[0].get_array()).tolist() == pytest.approx(np.ravel(shade).tolist())
