@@ -6,7 +6,6 @@ a sleep, is left behind as a daemon thread. Only compiled code that never lets g
 so: where that must be, the whole check runs in a process of its own, see `sheltered`.
 """
 
-import contextlib
 import ctypes
 import threading
 import time
@@ -66,38 +65,55 @@ class Watch:
 
         The work runs in a thread of its own, in which NumPy doesn't warn of overflow and the like.
         """
-        outcome = {}
-
-        def begin():
-            with contextlib.suppress(_Stop):
-                try:
-                    with np.errstate(all="ignore"):
-                        outcome["result"] = work()
-                except Exception as error:
-                    outcome["error"] = error
-
-        thread = threading.Thread(target=begin, daemon=True, name="work under a time limit")
+        thread = _Worker(work)
         thread.start()
         try:
             while thread.is_alive():
                 deadline = self.deadline
                 left = self.each if deadline is None else deadline - time.monotonic()
                 if left <= 0 and deadline == self.deadline:
-                    raise TimeLimit(self.each, _stop(thread))
+                    raise TimeLimit(self.each, thread.stop())
                 thread.join(max(left, 0.001))
         except KeyboardInterrupt:  # while waiting
-            _stop(thread)
+            thread.stop()
             raise
-        if "error" in outcome:
-            raise outcome["error"]
-        return outcome["result"]
+        if thread.error is not None:
+            raise thread.error
+        return thread.result
 
 
-def _stop(thread):
-    """Throw into the thread until it ends; False if it doesn't."""
-    end = time.monotonic() + PATIENCE
-    while thread.is_alive() and time.monotonic() < end:
-        with contextlib.suppress(ValueError):
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop))
-        thread.join(0.003)
-    return not thread.is_alive()
+class _Worker(threading.Thread):
+    """Works until it is done or stopped; then it rests, lest a late `_Stop` hit what Python does to end a thread."""
+
+    def __init__(self, work):
+        super().__init__(daemon=True, name="work under a time limit")
+        self.work, self.result, self.error = work, None, None
+        self.throwing = self.resting = False  # plain flags: a `_Stop` could leave a lock of `threading` locked
+
+    def run(self):
+        try:
+            with np.errstate(all="ignore"):
+                self.result = self.work()
+        except Exception as error:
+            self.error = error
+        except _Stop:
+            pass
+        while True:
+            try:
+                self.resting = True
+                while self.throwing:
+                    time.sleep(0.001)
+                return
+            except _Stop:
+                pass
+
+    def stop(self):
+        """Throw into the work until it ends; False if it doesn't."""
+        end, self.throwing = time.monotonic() + PATIENCE, True
+        while self.is_alive() and not self.resting and time.monotonic() < end:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), ctypes.py_object(_Stop))
+            self.join(0.003)
+        self.throwing = False
+        if self.resting:
+            self.join()
+        return self.resting

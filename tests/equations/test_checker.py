@@ -170,6 +170,24 @@ def test_only_calls_are_against_the_clock():
     assert error.value.stopped
 
 
+def test_what_is_thrown_late_hits_nothing(monkeypatch):
+    """A loop is stopped by throwing again and again; here its thread takes long to end, and none of it reaches that."""
+    missed = []
+
+    def slow(frame, event, _):
+        if event == "return" and frame.f_code.co_name == "run":
+            time.sleep(0.03)
+    monkeypatch.setattr(threading, "excepthook", missed.append)
+    threading.setprofile(slow)
+    try:
+        with pytest.raises(watch.TimeLimit):
+            on = watch.Watch(each=0.05, together=60)
+            on.run(lambda: on.call(lambda: endless(0, 0)))
+    finally:
+        threading.setprofile(None)
+    assert missed == []
+
+
 def test_an_interrupt_while_waiting_stops_the_work(monkeypatch):
     """Ctrl-C reaches the thread that waits."""
     def interrupted(self, timeout=None):
