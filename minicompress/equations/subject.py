@@ -6,6 +6,8 @@ import traceback
 import numpy as np
 
 SINGLE = float(np.finfo(np.float32).eps)
+MOST = 1_000_000  # numbers of an answer
+
 
 class Misfit(Exception):
     """A function that gives no answer to look at. ``kind``: nothing, exception, shape, type, in place or endless."""
@@ -21,7 +23,7 @@ class Subject:
     function : takes the arguments of an equation
     results : their names; more than one means that the function returns a tuple of that many
     eps : the relative precision that its numbers are held to, float64's unless told
-    run : (thunk) -> result, how a call is made, such as `Watch.call`
+    run : (thunk) -> result, how a call is made and its answer read, such as `Watch.call`
     offer : turns each input into what the function is given
 
     Raises `Misfit` for what is no result at all.
@@ -32,22 +34,33 @@ class Subject:
         self.eps = float(np.finfo(np.float64).eps) if eps is None else eps
 
     def __call__(self, *inputs):
+        try:
+            return self.run(lambda: self._answer(inputs))
+        except Misfit:
+            raise
+        except Exception as error:  # a call that would end Python; its text, too, is somebody's code, and not asked for
+            error = getattr(error, "ended_by", error)
+            raise Misfit("exception", f"it raises {type(error).__name__}{self._where(error)}") from error
+
+    def _answer(self, inputs):
+        """All that runs code of the function or of what it returns: the call, reading its numbers, wording errors."""
         given = [self.offer(copy.deepcopy(value)) for value in inputs]
         before = [fingerprint(value) for value in given]
-        result = self._result(given)
+        try:
+            found = self.function(*given)
+        except Exception as error:
+            raise Misfit("exception", f"it raises {_told(error)}{self._where(error)}") from error
+        try:
+            result = self._read(found)
+        except Misfit:
+            raise
+        except Exception as error:
+            raise Misfit("type", f"it returns {_kind_of(found)}, which can't be read: {_told(error)}") from error
         if before != [fingerprint(value) for value in given]:
             raise Misfit("in place", "it changes its input in place: whoever called it finds other numbers there")
         return result
 
-    def _result(self, given):
-        try:
-            found = self.run(lambda: self.function(*given))
-        except Misfit:
-            raise
-        except Exception as error:
-            error = error.ended_by if hasattr(error, "ended_by") else error
-            words = f"it raises {type(error).__name__}: {error}".rstrip(": ")
-            raise Misfit("exception", words + self._where(error)) from error
+    def _read(self, found):
         if found is None:
             raise Misfit("nothing", "it returns nothing (None): is there a return?")
         if len(self.results) == 1:
@@ -56,7 +69,6 @@ class Subject:
             raise Misfit("shape", f"it returns {_kind_of(found)}, expected {len(self.results)} results: "
                                   f"{', '.join(self.results)}")
         return tuple(as_array(part, name) for part, name in zip(found, self.results, strict=True))
-
 
     def _where(self, error):
         """The last line of the function's own file that the error went through."""
@@ -77,11 +89,16 @@ def fingerprint(value):
 def as_array(value, name):
     """Numbers of any kind as a NumPy array of their own: floats, lists of them, arrays, Tensors."""
     try:
-        array = np.array(_plain(value))
-        if array.dtype == object:
-            array = array.astype(np.float64)  # Decimals, Fractions
-    except (TypeError, ValueError) as error:
-        raise Misfit("type", f"{name} is {_kind_of(value)}, expected numbers ({error})") from error
+        array = np.asarray(_plain(value))
+        if array.size > MOST:
+            raise Misfit("shape", f"{name} has {array.size:,} numbers, in shape {array.shape}: no answer is so large")
+        # Decimals and Fractions become floats; the copy is made here, as an __array__ that is asked for one may not.
+        array = array.astype(np.float64) if array.dtype == object else array.copy()
+    except Misfit:
+        raise
+    except Exception as error:  # whatever __array__, __float__ or __getattr__ of the value raise
+        words = f"{name} is {_kind_of(value)}, expected numbers: reading it raises {_told(error)}"
+        raise Misfit("type", words) from error
     if array.dtype.kind not in "biufU":
         raise Misfit("type", f"{name} is {_kind_of(value)} of {array.dtype}, expected real numbers")
     return array
@@ -99,6 +116,14 @@ def _plain(value):
 
 
 def _kind_of(value):
-    if isinstance(value, tuple | list):
-        return f"a {type(value).__name__} of {len(value)}"
-    return f"a {type(value).__name__}"
+    kind = type(value)
+    return f"a {kind.__name__} of {len(value)}" if kind in (tuple, list) else f"a {kind.__name__}"
+
+
+def _told(error):
+    """``NameError: name 'x' is not defined``; of an error whose text raises another one the name alone."""
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text}".rstrip(": ")

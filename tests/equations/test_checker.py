@@ -134,6 +134,110 @@ def test_the_reference_passes_and_each_trap_is_named(entry):
         assert trap.says in str(result)
 
 
+def forever():
+    while True:
+        pass
+
+
+def raise_(error):
+    raise error
+
+
+def answer(**methods):
+    """A function whose answer is an object with these methods, and the attributes z, T, and p, the right answer."""
+    def function(z, T):
+        return type("Lazy", (), methods | {"z": z, "T": T, "p": softened(z, T)})()
+    return function
+
+
+def arrays(make):
+    return answer(__array__=lambda self, dtype=None, copy=None: make(self))
+
+
+class Unspeakable(Exception):
+    """Whose text is a loop, or raises."""
+
+    def __str__(self):
+        return self.args[0]()
+
+
+def deep():
+    nested = 0.5
+    for _ in range(2000):
+        nested = [nested]
+    return nested
+
+
+def wide():
+    """2¹⁰⁰ numbers in a hundred lists."""
+    nested = 0.5
+    for _ in range(100):
+        nested = [nested, nested]
+    return nested
+
+
+UNREADABLE = {
+    "endless array": ("endless", arrays(lambda self: forever()), "no answer within 0.3 seconds"),
+    "raising array": ("type", arrays(lambda self: raise_(OSError("no net"))), "reading it raises OSError: no net"),
+    "array that exits": ("exception", arrays(lambda self: sys.exit(3)), "it raises SystemExit"),
+    "array of nothing": ("type", arrays(lambda self: None), "p is a Lazy, expected numbers"),
+    "array of text": ("type", arrays(lambda self: np.array(["a"])), "p is text, expected numbers"),
+    "complex array": ("type", arrays(lambda self: 1j * self.p), "expected real numbers"),
+    "array of another shape": ("shape", arrays(lambda self: np.zeros((3, 0))), "p has shape (3, 0)"),
+    "more than fits": ("shape", arrays(lambda self: np.broadcast_to(0.5, (1 << 40,))), "no answer is so large"),
+    "no array at all": ("type", answer(), "p is a Lazy, expected numbers"),
+    "endless attributes": ("endless", answer(__getattr__=lambda self, name: forever()), "no answer within"),
+    "raising attributes": ("type", answer(__getattr__=lambda self, name: raise_(OSError("no net"))), "OSError: no net"),
+    "endless class": ("endless", answer(__class__=property(lambda self: forever())), "no answer within"),
+    "raising class": ("type", answer(__class__=property(lambda self: raise_(OSError("no net")))), "OSError: no net"),
+    "endless float": ("endless", answer(__float__=lambda self: forever()), "no answer within"),
+    "endless sequence": ("endless", answer(__len__=lambda self: 2, __getitem__=lambda self, i: i), "no answer within"),
+    "generator": ("type", lambda z, T: (p for p in softened(z, T)), "p is a generator, expected numbers"),
+    "deep list": ("type", lambda z, T: deep(), "RecursionError"),
+    "wide list": ("endless", lambda z, T: wide(), "no answer within"),
+    "ragged list": ("type", lambda z, T: [0.5, [0.5, [0.5]]], "p is a list of 2, expected numbers"),
+    "huge integer": ("type", lambda z, T: [10**400, 1], "OverflowError"),
+    "endless text of an error": ("endless", lambda z, T: raise_(Unspeakable(forever)), "no answer within"),
+    "raising text of an error": ("exception", lambda z, T: raise_(Unspeakable(lambda: 1 / 0)), "it raises Unspeakable"),
+    "raising text of reading": ("type", arrays(lambda self: raise_(Unspeakable(lambda: 1 / 0))), "raises Unspeakable"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_answers_that_are_no_numbers_are_told_as_other_wrong_ones(name):
+    """Reading an answer runs code of its own, which may loop or raise as the function itself may."""
+    verdict, function, words = UNREADABLE[name]
+    result, before = check("KD-1", function, seconds=0.3), threading.active_count()
+    assert not result and result.report["verdict"] == verdict
+    assert words in str(result) and words in result._repr_html_()
+    json.dumps(result.report, allow_nan=False)
+    assert threading.active_count() == before
+
+
+def test_each_of_several_answers_is_read_so():
+    """Of one result in a tuple, and of a tuple that is one in name only."""
+    looping, raising = (arrays(make)(np.zeros(2), 1.0) for make in (lambda self: forever(), lambda self: 1 / 0))
+    assert check("PR-16", lambda m: (m, looping, m), seconds=0.3).report["verdict"] == "endless"
+    assert "indices is a Lazy" in str(check("PR-16", lambda m: (m, raising, m)))
+    odd = type("Odd", (tuple,), {"__len__": lambda self: raise_(OSError("no net"))})
+    report = check("PR-16", lambda m: odd((m, m, m))).report
+    assert report["verdict"] == "type" and report["message"] == "it returns a Odd, which can't be read: OSError: no net"
+
+
+def test_an_object_that_becomes_an_array_passes():
+    assert check("KD-1", arrays(lambda self: self.p))
+
+
+def test_an_input_that_became_something_else_is_looked_at_under_the_limit():
+    looping = type("Looping", (), {"__repr__": lambda self: forever()})()
+
+    def spoils(z, T):
+        p = in_lists_alone(z, T)
+        z[0] = looping
+        return p
+    assert check("KD-1", spoils, seconds=0.3).report["verdict"] == "endless"
+
+
 def test_a_loop_is_stopped_and_leaves_no_thread():
     before = threading.active_count()
     check("KD-1", endless, seconds=0.2)
@@ -238,6 +342,7 @@ def test_one_buffer_for_all_answers_is_no_harm():
         buffer[:len(z)] = softened(z, T)
         return buffer[:len(z)]
     assert check("KD-1", frugal)
+    assert check("KD-1", arrays(lambda self: frugal(self.z, self.T)))
 
 
 def test_html_is_escaped_and_coloured():
@@ -275,6 +380,19 @@ def deaf(z, T):
 def leaves(z, T):
     os._exit(7)
 
+class Lazy:
+    def __init__(self, read):
+        self.read = read
+
+    def __array__(self, dtype=None, copy=None):
+        return self.read()
+
+def loops(z, T):
+    return Lazy(lambda: [None for _ in iter(int, 1)])
+
+def breaks(z, T):
+    return Lazy(lambda: 1 / 0)
+
 number = 3
 """
 
@@ -296,6 +414,12 @@ def test_a_file_can_do_no_harm(place, monkeypatch):
     monkeypatch.setattr("minicompress.equations.sheltered.STARTING", 4.0)
     assert equations.check_file("KD-1", place("leaves")).report["message"] == "it ends Python, with code 7"
     assert equations.check_file("KD-1", place("deaf"), seconds=0.1).report["verdict"] == "endless"
+
+
+def test_an_answer_of_a_file_is_read_under_the_same_limit(place):
+    assert equations.check_file("KD-1", place("loops"), seconds=0.1).report["verdict"] == "endless"
+    broken = equations.check_file("KD-1", place("breaks")).report
+    assert broken["verdict"] == "type" and "reading it raises ZeroDivisionError" in broken["message"]
 
 
 def test_files_that_are_none_are_refused(place, tmp_path):
