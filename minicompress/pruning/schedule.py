@@ -19,5 +19,5 @@ def gradual_sparsity(step, *, initial=0.0, final, begin, end, every=1):
     step = np.asarray(step, np.float64)
     passed = np.where(step >= end, end - begin, np.floor((step - begin) / every) * every)
     u = np.clip(passed / (end - begin), 0.0, 1.0)
-    value = np.where(u >= 1, final, np.where(u <= 0, initial, final + (initial - final) * (1 - u) ** 3))
+    value = np.where(u <= 0, initial, final + (initial - final) * (1 - u) ** 3)  # at u = 1 exactly final, at 0 not so
     return value if value.ndim else float(value)

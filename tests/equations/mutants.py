@@ -19,6 +19,7 @@ _BY_MODULE = {
         ("PR-9", "** 3", "** 2"),
         ("PR-9", "np.floor((step - begin) / every)", "np.ceil((step - begin) / every + 0.5)"),
         ("PR-9", "initial - final", "final - initial"),
+        ("PR-9", "final + (initial - final) * (1 - u) ** 3", "initial + (final - initial) * (1 - (1 - u) ** 3)"),
     ],
     "minicompress.pruning.channels": [
         ("PR-4", "len(weight), -1), order, axis=1", "len(weight), -1), 2, axis=1"),

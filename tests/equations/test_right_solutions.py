@@ -67,9 +67,20 @@ def stochastic(x, rng):
     return [1 if rng.random() < min(max((v + 1) / 2, 0), 1) else -1 for v in x]
 
 
+def weighted_ends(t, s_i, s_f, t_0, n, dt):
+    rest = (1 - np.clip((t - t_0) / (n * dt), 0, 1)) ** 3
+    return s_i * rest + s_f * (1 - rest)
+
+
+def schedule_in_float32(t, s_i, s_f, t_0, n, dt):
+    u, s_i, s_f = np.float32(min(max((t - t_0) / (n * dt), 0), 1)), np.float32(s_i), np.float32(s_f)
+    return float(s_f + (s_i - s_f) * (1 - u) ** 3)
+
+
 @pytest.mark.parametrize(("id", "function"), [
-    ("PR-2", magnitude_mask), ("PR-10", masked_training), ("QU-1", quantize_in_plain_python),
-    ("QU-2", asymmetric_in_float32), ("QU-10", multiplier), ("QU-14", huffman), ("KD-2", soft_target_loss),
+    ("PR-2", magnitude_mask), ("PR-9", weighted_ends), ("PR-9", schedule_in_float32), ("PR-10", masked_training),
+    ("QU-1", quantize_in_plain_python), ("QU-2", asymmetric_in_float32), ("QU-10", multiplier), ("QU-14", huffman),
+    ("KD-2", soft_target_loss),
     ("QU-12", lambda g, codes, k: np.bincount(codes.ravel(), g.ravel(), minlength=k)),
     ("PR-4", lambda w, order: np.linalg.norm(w, order, axis=1)), ("BI-2", stochastic),
     ("BI-8", lambda a, b, n: n - 2 * bin(a ^ b).count("1")),
@@ -100,6 +111,8 @@ def in_single_precision(torch):
 @pytest.mark.parametrize(("id", "make"), [
     ("KD-2:gradient", by_autograd), ("KD-2", in_single_precision),
     ("PR-1", lambda torch: lambda x: (x == 0).float().mean()),
+    ("PR-9", lambda torch: lambda t, s_i, s_f, t_0, n, dt: s_f + (s_i - s_f) * (
+        1 - torch.clip(torch.tensor((t - t_0) / (n * dt)), 0, 1)) ** 3),
     ("QU-1", lambda torch: lambda r, s, z, low, high: torch.clamp(torch.round(r / s + z), low, high)),
     ("QU-12", lambda torch: lambda g, codes, k: torch.zeros(k, dtype=g.dtype).scatter_add(
         0, codes.flatten(), g.flatten())),
@@ -108,3 +121,12 @@ def in_single_precision(torch):
 def test_a_right_solution_in_tensors_passes(id, make):
     result = check(id, make(pytest.importorskip("torch")))
     assert result, str(result)
+
+
+def test_an_end_that_is_reached_but_for_rounding_is_not_reached():
+    """0.2 + (0.9 − 0.2) is not 0.9; of eighths it is."""
+    def from_the_start(t, s_i, s_f, t_0, n, dt):
+        u = min(max((t - t_0) / (n * dt), 0), 1)
+        return s_i + (s_f - s_i) * (1 - (1 - u) ** 3)
+    report = check("PR-9", from_the_start).report
+    assert report["property"] == "the ends are exact" and "the end, t = " in report["message"]
