@@ -1,6 +1,7 @@
 """Solutions as learners write them, in loops, NumPy or PyTorch, none of them like the reference: all must pass."""
 
 import heapq
+import itertools
 import math
 
 import numpy as np
@@ -67,6 +68,27 @@ def stochastic(x, rng):
     return [1 if rng.random() < min(max((v + 1) / 2, 0), 1) else -1 for v in x]
 
 
+def by_rows(add, dtype=np.float64):
+    """A sparse product whose rows are added up by a function of their products."""
+    def product(data, indices, indptr, x):
+        products = data.astype(dtype) * x.astype(dtype)[indices]
+        return [add(products[a:b]) for a, b in itertools.pairwise(indptr)]
+    return product
+
+
+def halves(p):
+    """From the middle outward, in halves."""
+    return halves(p[:len(p) // 2]) + halves(p[len(p) // 2:]) if len(p) > 1 else p.sum()
+
+
+def smallest_first(p):
+    return sum(sorted(p, key=abs))
+
+
+def by_bincount(data, indices, indptr, x):
+    return np.bincount(np.repeat(np.arange(len(indptr) - 1), np.diff(indptr)), data * x[indices], len(indptr) - 1)
+
+
 def weighted_ends(t, s_i, s_f, t_0, n, dt):
     rest = (1 - np.clip((t - t_0) / (n * dt), 0, 1)) ** 3
     return s_i * rest + s_f * (1 - rest)
@@ -80,7 +102,9 @@ def schedule_in_float32(t, s_i, s_f, t_0, n, dt):
 @pytest.mark.parametrize(("id", "function"), [
     ("PR-2", magnitude_mask), ("PR-9", weighted_ends), ("PR-9", schedule_in_float32), ("PR-10", masked_training),
     ("QU-1", quantize_in_plain_python), ("QU-2", asymmetric_in_float32), ("QU-10", multiplier), ("QU-14", huffman),
-    ("KD-2", soft_target_loss),
+    ("KD-2", soft_target_loss), ("PR-16:product", by_bincount),
+    *(("PR-16:product", by_rows(add, dtype)) for dtype in (np.float64, np.float32) for add in (
+        np.sum, math.fsum, halves, smallest_first, lambda p: sum(p[::-1]))),
     ("QU-12", lambda g, codes, k: np.bincount(codes.ravel(), g.ravel(), minlength=k)),
     ("PR-4", lambda w, order: np.linalg.norm(w, order, axis=1)), ("BI-2", stochastic),
     ("BI-8", lambda a, b, n: n - 2 * bin(a ^ b).count("1")),
@@ -121,6 +145,17 @@ def in_single_precision(torch):
 def test_a_right_solution_in_tensors_passes(id, make):
     result = check(id, make(pytest.importorskip("torch")))
     assert result, str(result)
+
+
+def test_rows_are_added_up_apart():
+    """Shorter, and right for rows of one size."""
+    def running_sums(data, indices, indptr, x):
+        sums = np.concatenate([[0.0], np.cumsum(data * x[indices])])
+        return sums[indptr[1:]] - sums[indptr[:-1]]
+    report = check("PR-16:product", running_sums).report
+    assert report["property"] == "each row is what the formula gives" and "running sums" in report["trap"]
+    for seed in range(20):
+        assert not check("PR-16:product", running_sums, seed=seed)
 
 
 def test_an_end_that_is_reached_but_for_rounding_is_not_reached():

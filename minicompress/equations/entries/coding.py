@@ -73,14 +73,31 @@ def _csr_times(data, indices, indptr, x):
 
 
 def _csr_inputs(rng, size):
-    matrix = sparse(rng, (1 + int(rng.integers(size)), size))
+    """Tenths, so that the order of a sum matters, in rows of very different size, so that sums across rows do."""
+    matrix = sparse(rng, (1 + int(rng.integers(size)), size)) / 10
+    matrix *= rng.choice([1.0, 1.0, 1e8, 1e16], (len(matrix), 1))
     data, indices, indptr = literal.csr(matrix.tolist())
-    return (np.array(data, np.float64), np.array(indices, int), np.array(indptr, int),
-            rng.integers(-3, 4, size).astype(np.float64))
+    return (np.array(data, np.float64), np.array(indices, int), np.array(indptr, int), rng.integers(-30, 31, size) / 10)
 
 
-def _linear_in_x(f, data, indices, indptr, x):
-    close(f, f(data, indices, indptr, 2 * x), 2 * f(data, indices, indptr, x), "twice x must give twice y", 16)
+def _row_by_row(f, y, expected, inputs, message):
+    """`hold` that each row's sum is right but for rounding, in whatever order it is summed.
+
+    A row of k products adds k − 1 times, so each product is rounded k times with its own rounding, here and in the
+    reference, and twice more in float32, which rounds both factors: by eps/2 of its size each time.
+    """
+    data, indices, indptr, x = inputs
+    sizes = np.array([np.abs(data[a:b] * x[indices[a:b]]).sum() for a, b in pairwise(indptr)])
+    hold(np.abs(y - expected) <= (np.diff(indptr) + 2) * f.eps * sizes, message)
+
+
+def _printed_product(f, *inputs):
+    _row_by_row(f, f(*inputs), _csr_times(*inputs), inputs, "y is not what the formula gives")
+
+
+def _linear_in_x(f, *inputs):
+    *matrix, x = inputs
+    _row_by_row(f, f(*matrix, 2 * x), 2 * f(*inputs), [*matrix, 2 * x], "twice x must give twice y")
 
 
 def _empty_rows_are_zero(f, data, indices, indptr, x):
@@ -96,6 +113,10 @@ def _reduceat(data, indices, indptr, x):
     return np.add.reduceat(products, indptr[:-1])
 
 
+def _running_sums(data, indices, indptr, x):
+    return np.diff(np.append(0.0, np.cumsum(data * x[indices]))[indptr])
+
+
 CSR_PRODUCT = Equation(
     id="PR-16:product", title="a sparse matrix times a vector", source=HAN,
     latex=r"y_i = \sum_{j = p_i}^{p_{i+1} - 1} \text{data}_j \, x_{\text{indices}_j}",
@@ -103,9 +124,12 @@ CSR_PRODUCT = Equation(
     arguments={"data": "(a,)", "indices": "(a,)", "indptr": "(n + 1,)", "x": "(m,)"}, results={"y": "(n,)"},
     implementation="minicompress.kernels.csr", reference=listed(_csr_times),
     adapt=lambda csr: _times(csr.CSR), inputs=_csr_inputs,
+    cases=((np.array([1e17, 3.0]), np.array([0, 0]), np.array([0, 1, 2]), np.array([1.0])),),
     properties={"rows without values give 0": _empty_rows_are_zero, "is linear in x": _linear_in_x,
-                "is what the formula gives": agrees(listed(_csr_times), 64)},
-    traps=(Trap("reduceat", "np.add.reduceat gives an empty row its neighbour's first product: leave empty rows out.",
+                "each row is what the formula gives": _printed_product},
+    traps=(Trap("running sums", "a difference of running sums has no digits left for a small row behind a large one: "
+                "add up each row apart.", _running_sums),
+           Trap("reduceat", "np.add.reduceat gives an empty row its neighbour's first product: leave empty rows out.",
                 _reduceat),
            Trap("x in order", "x is read from its beginning: `indices` says which of its numbers belong to the values.",
                 lambda data, indices, indptr, x: np.array([
