@@ -111,7 +111,8 @@ class Tensor:
         return f"Tensor({body}, dtype={self.dtype}{', requires_grad=True' if self.requires_grad else ''})"
 
     def __getattr__(self, name):
-        close = difflib.get_close_matches(name, dir(type(self)), 1)
+        # `copy` asks for names with two underscores, nobody else does, and to look for close ones takes long.
+        close = difflib.get_close_matches(name, [] if name.startswith("__") else dir(type(self)), 1)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}"
                              + (f"; did you mean {close[0]!r}?" if close else ""))
 

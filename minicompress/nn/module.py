@@ -20,7 +20,8 @@ class Sealed(type):
 
 def unknown(thing, name):
     """The message for an attribute that a thing has not."""
-    close = difflib.get_close_matches(name, [*vars(thing), *dir(type(thing))], 1)
+    names = [] if name.startswith("__") else [*vars(thing), *dir(type(thing))]  # see Tensor
+    close = difflib.get_close_matches(name, names, 1)
     return f"{type(thing).__name__} has no attribute {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
 
 

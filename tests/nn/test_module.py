@@ -131,6 +131,14 @@ def test_a_state_that_does_not_fit_changes_nothing(change, error, message):
     assert bits(model.state_dict()) == before
 
 
+def test_copying_a_model_looks_for_no_misspellings(monkeypatch):
+    """`copy` asks each module for attributes that few classes have, and a suggestion costs more than the copy."""
+    monkeypatch.setattr("difflib.get_close_matches", lambda name, names, *_: [] if not names else 1 / 0)
+    copy.deepcopy(small())
+    with pytest.raises(ZeroDivisionError):
+        _ = small().conv.wieght
+
+
 def test_misspelled_attributes_raise_on_read_and_on_write():
     model = small()
     with pytest.raises(AttributeError, match="Conv2d has no attribute 'wieght'; did you mean 'weight'"):
