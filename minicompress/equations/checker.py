@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from .ledger import equation
-from .subject import SINGLE, Misfit
+from .subject import SINGLE, Misfit, each_array
 from .suite import Failure, Findings, alike, parts, run
 from .watch import TimeLimit, Watch
 from .wording import in_words, told_apart
@@ -133,9 +133,9 @@ def _watched(watch, entry, subject, inputs, **options):
 def _offers():
     """What a function may be given in place of arrays: as they are, as lists, as tensors if PyTorch is in use."""
     yield "arrays", lambda value: value
-    yield "lists", lambda value: value.tolist() if isinstance(value, np.ndarray) else value
+    yield "lists", each_array(np.ndarray.tolist)
     if (torch := sys.modules.get("torch")) is not None:
-        yield "tensors", lambda value: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        yield "tensors", each_array(torch.from_numpy)
 
 
 def misfit_report(entry, verdict, message, seed):

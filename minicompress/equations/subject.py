@@ -83,7 +83,16 @@ def fingerprint(value):
         return value.dtype.str, value.shape, value.tobytes()
     if hasattr(value, "detach"):
         return fingerprint(value.detach().numpy())
-    return repr(value)
+    return list(map(fingerprint, value)) if isinstance(value, list) else repr(value)
+
+
+def each_array(convert):
+    """Of a value that is an array, or a list of arrays, what ``convert`` makes of each; other values as they are."""
+    def converted(value):
+        if isinstance(value, list):
+            return [converted(part) for part in value]
+        return convert(value) if isinstance(value, np.ndarray) else value
+    return converted
 
 
 def as_array(value, name):

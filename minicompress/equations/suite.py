@@ -146,6 +146,7 @@ def parts(answer):
 
 def weight(inputs):
     """How large an input is to look at: numbers in it, then their sizes, so that the least is the smallest example."""
-    arrays = [np.asarray(value) for value in inputs if isinstance(value, int | float | list | np.ndarray)]
+    values = [part for value in inputs for part in (value if isinstance(value, list) else [value])]
+    arrays = [np.asarray(value) for value in values if isinstance(value, int | float | np.ndarray)]
     numbers = [np.abs(a[np.isfinite(a)]).sum() for a in (a.astype(np.float64) for a in arrays)]
     return sum(a.size for a in arrays), float(sum(numbers))

@@ -13,14 +13,15 @@ def in_words(value, digits=6):
     """
     if isinstance(value, tuple):
         return ", ".join(in_words(part, digits) for part in value)
-    if isinstance(value, np.ndarray | list):
-        array = np.asarray(value)
-        if array.ndim == 0:
-            return in_words(array.item(), digits)
-        if array.size > MOST:
-            start = ", ".join(in_words(number, digits) for number in array.ravel()[:MOST // 3].tolist())
-            return f"[{start}, …], {array.size} numbers of shape {array.shape}"
-        return f"[{', '.join(in_words(part, digits) for part in array)}]"
+    if isinstance(value, list):  # of arrays
+        return f"[{', '.join(in_words(part, digits) for part in value)}]"
+    if isinstance(value, np.ndarray):
+        if value.ndim == 0:
+            return in_words(value.item(), digits)
+        if value.size > MOST:
+            start = ", ".join(in_words(number, digits) for number in value.ravel()[:MOST // 3].tolist())
+            return f"[{start}, …], {value.size} numbers of shape {value.shape}"
+        return f"[{', '.join(in_words(part, digits) for part in value)}]"
     if isinstance(value, str):
         return repr(str(value))
     if isinstance(value, bool | np.bool_ | None):

@@ -21,6 +21,12 @@ _BY_MODULE = {
         ("PR-9", "initial - final", "final - initial"),
         ("PR-9", "final + (initial - final) * (1 - u) ** 3", "initial + (final - initial) * (1 - (1 - u) ** 3)"),
     ],
+    "minicompress.pruning.sensitivity": [
+        ("PR-13", "weight.projections = before\n", "pass\n"),
+        ("PR-13", "weight.effective().numpy(), level)", "weight.effective().numpy(), 1 - level)"),
+        ("PR-13", "weight.effective().numpy(), level)", "np.abs(weight.effective().numpy()), level / 100)"),
+        ("PR-13", "batch_size).error", "batch_size).accuracy"),
+    ],
     "minicompress.pruning.channels": [
         ("PR-4", "len(weight), -1), order, axis=1", "len(weight), -1), 2, axis=1"),
         ("PR-4", "weight = np.asarray(weight, np.float64)", "weight = np.maximum(np.asarray(weight, np.float64), 0)"),

@@ -89,6 +89,17 @@ def by_bincount(data, indices, indptr, x):
     return np.bincount(np.repeat(np.arange(len(indptr) - 1), np.diff(indptr)), data * x[indices], len(indptr) - 1)
 
 
+def by_quantile(error, weights, sparsities):
+    """In float32, and each layer's ranks once."""
+    errors = np.zeros((len(weights), len(sparsities)), np.float32)
+    for i, w in enumerate(weights):
+        rank = np.argsort(np.argsort(np.abs(w), kind="stable"))
+        for j, s in enumerate(sparsities):
+            pruned = np.float32(w) * (rank >= np.rint(s * w.size))
+            errors[i, j] = error([pruned if other is w else np.float32(other) for other in weights])
+    return errors
+
+
 def weighted_ends(t, s_i, s_f, t_0, n, dt):
     rest = (1 - np.clip((t - t_0) / (n * dt), 0, 1)) ** 3
     return s_i * rest + s_f * (1 - rest)
@@ -102,7 +113,7 @@ def schedule_in_float32(t, s_i, s_f, t_0, n, dt):
 @pytest.mark.parametrize(("id", "function"), [
     ("PR-2", magnitude_mask), ("PR-9", weighted_ends), ("PR-9", schedule_in_float32), ("PR-10", masked_training),
     ("QU-1", quantize_in_plain_python), ("QU-2", asymmetric_in_float32), ("QU-10", multiplier), ("QU-14", huffman),
-    ("KD-2", soft_target_loss), ("PR-16:product", by_bincount),
+    ("KD-2", soft_target_loss), ("PR-16:product", by_bincount), ("PR-13", by_quantile),
     *(("PR-16:product", by_rows(add, dtype)) for dtype in (np.float64, np.float32) for add in (
         np.sum, math.fsum, halves, smallest_first, lambda p: sum(p[::-1]))),
     ("QU-12", lambda g, codes, k: np.bincount(codes.ravel(), g.ravel(), minlength=k)),

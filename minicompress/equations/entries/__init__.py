@@ -14,10 +14,11 @@ def all_entries():
         integers,
         linear,
         measures,
+        networks,
         pruning,
         soft_targets,
     )
-    families = (distillation, soft_targets, pruning, channels, linear, integers, clustering, coding, binarization,
-                measures)
+    families = (distillation, soft_targets, pruning, channels, networks, linear, integers, clustering, coding,
+                binarization, measures)
     entries = [entry for family in families for entry in family.ENTRIES]
     return sorted(entries, key=lambda entry: (CHAPTERS.index(entry.row[:2]), int(entry.row[3:]), entry.id))

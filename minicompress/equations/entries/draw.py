@@ -6,7 +6,7 @@ import decimal
 import numpy as np
 
 from ..ledger import resolve
-from ..subject import fingerprint
+from ..subject import each_array, fingerprint
 
 
 def eighths(rng, shape, most=5):
@@ -59,7 +59,9 @@ def _each(value, convert):
 
 def listed(reference):
     """A literal reference, which takes lists, as a function of arrays."""
+    as_list = each_array(np.ndarray.tolist)
+
     def function(*inputs):
-        return reference(*(value.tolist() if isinstance(value, np.ndarray) else value for value in inputs))
+        return reference(*map(as_list, inputs))
     function.__module__, function.__qualname__ = reference.__module__, reference.__qualname__
     return function

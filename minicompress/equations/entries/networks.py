@@ -1,0 +1,137 @@
+"""Entries of what is done with whole networks: sensitivity (PR-13)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import pruning
+from ..ledger import Equation, Trap, resolve
+from ..suite import agrees, hold
+from .draw import listed, weights
+from .pruning import ranked
+
+# ---------------------------------------------------------------------------------------------------------------------
+# PR-13
+
+EXAMPLES = 16
+
+
+@dataclass(frozen=True, repr=False)
+class Wrong:
+    """A network's error: it adds up what its layers say of an example, x·w, and says yes above 0."""
+
+    x: list  # (EXAMPLES, n) for each layer of n weights
+    labels: np.ndarray
+
+    def __call__(self, weights):
+        says = sum(x @ np.asarray(w, np.float64) for x, w in zip(self.x, weights, strict=True))
+        return float(np.mean((says > 0) != self.labels))
+
+    def __repr__(self):
+        return f"a function: the share of {EXAMPLES} examples that a network of such weights gets wrong"
+
+
+def _network(rng, size):
+    """A network that gets two examples wrong, at the most, and sparsities in any order."""
+    layers = [weights(rng, size + 1) for _ in range(2 + int(rng.integers(2)))]
+    x = [rng.integers(-4, 5, (EXAMPLES, len(w))).astype(np.float64) for w in layers]
+    labels = sum(inputs @ w for inputs, w in zip(x, layers, strict=True)) > 0
+    labels[:2] = rng.random(2) < 0.5
+    return Wrong(x, labels), layers, rng.integers(0, 101, 1 + int(rng.integers(3))) / 100
+
+
+def _baseline(f, error, weights, sparsities):
+    found, own = f(error, weights, np.append(sparsities, 0.0))[:, -1], error(weights)
+    hold(found == own, f"at sparsity 0, asked for last, the errors are {found.tolist()}, but the network's is {own}")
+
+
+def _gone(f, error, weights, sparsities):
+    for i, found in enumerate(f(error, weights, np.array([1.0]))[:, 0]):
+        without = error([w * (j != i) for j, w in enumerate(weights)])
+        hold(found == without, f"at sparsity 1 nothing is left of layer {i}, so its error is {without}, not {found}")
+
+
+def _others_rest(f, error, weights, sparsities):
+    changed = []
+
+    def watching(given):
+        changed.append([i for i, (a, b) in enumerate(zip(given, weights, strict=False)) if not np.array_equal(a, b)])
+        return error(given)
+    f(watching, weights, sparsities)
+    worst = max(changed, key=len, default=[])
+    hold(len(worst) <= 1, f"layers {worst} were changed at once: all but one stay as they are, bit for bit")
+
+
+def _pruned(w, s, **options):
+    return np.where(ranked(w, s, **options), w, 0.0)
+
+
+def _one_by_one(prune=_pruned, between_layers=True, between_levels=True):
+    """The sensitivity with any way to prune, which puts a layer back or not."""
+    def function(error, weights, sparsities):
+        net, errors = list(weights), []
+        for i, w in enumerate(weights):
+            for s in sparsities:
+                net[i] = prune(w if between_levels else net[i], s)
+                errors.append(error(net))
+            if between_layers:
+                net[i] = w
+        return np.reshape(errors, (len(weights), len(sparsities)))
+    return function
+
+
+def _all_at_once(error, weights, sparsities):
+    return [[error([_pruned(w, s) for w in weights]) for s in sparsities] for _ in weights]
+
+
+def _rise(error, weights, sparsities):
+    return _one_by_one()(error, weights, sparsities) - error(weights)
+
+
+def _of_a_model(sensitivity):
+    """The package's, for a model of these weights whose share of wrong answers is the error."""
+    def function(error, weights, sparsities):
+        parameter, tensor = resolve("minicompress.nn.Parameter"), resolve("minicompress.engine.Tensor")
+
+        class Model(resolve("minicompress.nn.Module")):
+            def __init__(self):
+                super().__init__()
+                for i, w in enumerate(weights):
+                    setattr(self, f"layer{i}", parameter(w[None].astype(np.float32)))
+
+            def forward(self, x):
+                layers = [layer.effective().numpy()[0] for _, layer in self.named_parameters(projections=False)]
+                wrong = x.numpy() < EXAMPLES * error(layers)
+                return tensor(np.hstack([~wrong, wrong]).astype(np.float32))
+
+        numbered = np.arange(EXAMPLES, dtype=np.float32)[:, None], np.zeros(EXAMPLES, int)
+        return np.array(list(sensitivity(Model(), numbered, sparsities).values()))
+    return function
+
+
+SENSITIVITY = Equation(
+    id="PR-13", title="sensitivity of each layer to pruning", source="Han et al. 2015, section 4",
+    latex=r"E_{ls} = \mathrm{error}(w_1, \dots, m_s(w_l) \odot w_l, \dots, w_L),\quad m_s \text{ as in PR-2}",
+    formula="E[l][s] = error of the network with layer l pruned by magnitude to sparsity s, all others as they are",
+    arguments={"error": "a function: the error of a network, for a list of weights like the next", "weights":
+               "of each layer, a list of arrays (n_l,)", "sparsities": "fractions, in any order, (levels,)"},
+    results={"errors": "(layers, levels)"},
+    implementation="minicompress.pruning.sensitivity.sensitivity", adapt=_of_a_model,
+    reference=listed(pruning.sensitivity), inputs=_network,
+    properties={"at sparsity 0 it is the network's own error": _baseline, "at sparsity 1 the layer is gone": _gone,
+                "all other layers stay, bit for bit": _others_rest,
+                "is what the formula gives": agrees(listed(pruning.sensitivity), 4)},
+    traps=(Trap("from layer to layer", "a layer stays pruned while the next is measured: put it back first.",
+                _one_by_one(between_layers=False)),
+           Trap("from level to level", "each sparsity prunes what the one before has left: begin with the dense layer.",
+                _one_by_one(between_levels=False)),
+           Trap("all at once", "all layers are pruned at once: asked for is one alone.", _all_at_once),
+           Trap("percent", "this takes a sparsity for a percentage: it is a fraction.",
+                _one_by_one(lambda w, s: _pruned(w, s / 100))),
+           Trap("density", "this keeps a share s of the weights: a sparsity says how many go.",
+                _one_by_one(lambda w, s: _pruned(w, 1 - s))),
+           Trap("largest first", "this prunes the largest magnitudes.",
+                _one_by_one(lambda w, s: _pruned(w, s, key=lambda v: -np.abs(v)))),
+           Trap("rise", "this is by how much the error rises: asked for is the error.", _rise)))
+
+ENTRIES = (SENSITIVITY,)
