@@ -109,6 +109,21 @@ def sensitivity(error, layers, sparsities):
     return errors
 
 
+def scratch_epochs(epochs, large_macs, small_macs):
+    """(PR-18) Epochs of a cut network's shape from scratch: (Scratch-E, Scratch-B). Liu et al. 2019, section 3.
+
+    Scratch-E: as many as the large network had. Scratch-B: as many, the nearest whole number, as take the same MACs.
+
+    >>> scratch_epochs(10, 600, 200), scratch_epochs(10, 300, 200), scratch_epochs(1, 500, 200)
+    ((10, 30), (10, 15), (1, 2))
+    """
+    budget, spent, scratch_b = epochs * large_macs, 0, 0
+    while budget - spent > small_macs / 2:
+        spent += small_macs
+        scratch_b += 1
+    return epochs, scratch_b
+
+
 def csr_product(data, indices, indptr, x):
     """(PR-16) y_i = Σ data_k · x[indices_k], k from indptr_i to indptr_{i+1} - 1.
 

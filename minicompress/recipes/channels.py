@@ -25,8 +25,8 @@ from .jobs import VALIDATION
 class Plan:
     """How the large network is trained and the small one fine-tuned; learning rates at the start of a cosine.
 
-    From scratch the small network gets ``train_epochs + tune_epochs`` at ``train_lr``, all else alike. ``strength`` is
-    the λ of slimming.
+    From scratch the small network gets ``tune_epochs`` and what `scratch_epochs` makes of ``train_epochs`` for the
+    ``budget`` "E" or "B", at ``train_lr``, all else alike. ``strength`` is the λ of slimming.
     """
 
     train_epochs: int
@@ -37,6 +37,11 @@ class Plan:
     weight_decay: float = 0.0
     batch_size: int = 128
     jitter: int = 0
+    budget: str = "E"
+
+    def __post_init__(self):
+        if self.budget not in ("E", "B"):
+            raise ValueError(f"budget is {self.budget!r}, expected 'E' or 'B'")
 
 
 SLIMMING_MLP = Plan(train_epochs=15, tune_epochs=60, strength=1e-3, weight_decay=1e-4, jitter=1)
@@ -119,6 +124,22 @@ def strongest(model, example, counts):
     return pruning.cut_channels(model, example, pruning.choose_channels(scores, counts=counts))
 
 
+def scratch_epochs(epochs, large_macs, small_macs):
+    """Epochs for training a cut network's shape from scratch, {"E": Scratch-E, "B": Scratch-B} (PR-18).
+
+    Scratch-E: as many as the large network had. Scratch-B: the whole number that comes nearest to as many MACs,
+    epochs · large_macs / small_macs, the MACs for one example (ME-3). Raises ValueError for numbers below 1 and for a
+    small network that has more MACs than the large one. Source: Liu et al. 2019, section 3.
+
+    >>> scratch_epochs(10, 600, 200)
+    {'E': 10, 'B': 30}
+    """
+    if epochs < 1 or not 1 <= small_macs <= large_macs:
+        raise ValueError(f"epochs {epochs}, MACs {large_macs} and {small_macs}: expected at least 1, the large "
+                         "network's MACs first")
+    return {"E": epochs, "B": round(epochs * large_macs / small_macs)}
+
+
 def untrained(model, rng):
     """The same layers as a Sequential has, with new random weights: the control of PR-18."""
     def again(layer):
@@ -132,23 +153,29 @@ class CuttingCourse(Course):
 
     def __init__(self, dataset, folder, plan, *, rng, **options):
         super().__init__(dataset, folder, batch_size=plan.batch_size, augment=jitter(plan.jitter), rng=rng, **options)
-        self.plan, self.rng = plan, rng
+        self.plan, self.rng, self.large_macs = plan, rng, 0
 
     def large(self, model):
         """Train the network that will be cut, under the penalty on γ if the plan has one; returns its test error."""
+        self.large_macs = self.summary(model).macs
         objective = pruning.slimming(self.plan.strength) if self.plan.strength else nn.cross_entropy
         return self._trained("large", model, self.plan.train_epochs, self.plan.train_lr, objective)
 
     def small(self, model, suffix=""):
-        """Fine-tune a cut network, and train its shape from scratch for as many epochs in all: both test errors."""
+        """Fine-tune a cut network, train its shape from scratch on the budget of both trainings: both test errors."""
         plan, scratch = self.plan, untrained(model, self.rng)
+        epochs = scratch_epochs(plan.train_epochs, self.large_macs, self.summary(model).macs)[plan.budget]
         return (self._trained(f"small{suffix}", model, plan.tune_epochs, plan.tune_lr),
-                self._trained(f"scratch{suffix}", scratch, plan.train_epochs + plan.tune_epochs, plan.train_lr))
+                self._trained(f"scratch{suffix}", scratch, epochs + plan.tune_epochs, plan.train_lr))
 
     def _trained(self, name, model, epochs, lr, objective=nn.cross_entropy):
         optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=self.plan.weight_decay)
         self.train(name, model, optimizer, epochs, objective=objective, best_from=epochs // 2)
         return self.write(name, model).error
+
+    def summary(self, model):
+        """What a model has of parameters and MACs for one image of the data set."""
+        return model.summary((1, *self.dataset.image_shape))
 
 
 def cut_and_compare(large, cut, course):
@@ -166,7 +193,7 @@ def cut_and_compare(large, cut, course):
     error, scratch_error = course.small(small)
     networks, report = {"large": large, "small": small}, {}
     for name, model in networks.items():
-        summary = model.summary((1, *dataset.image_shape))
+        summary = course.summary(model)
         report |= {f"{name}_parameters": summary.parameters, f"{name}_macs": summary.macs,
                    f"{name}_bytes": course.stages[name].bytes}
     seconds = {f"batch {n}": seconds_per_image(networks, dataset.test, n) for n in (1, 256)}

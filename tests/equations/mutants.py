@@ -27,6 +27,11 @@ _BY_MODULE = {
         ("PR-13", "weight.effective().numpy(), level)", "np.abs(weight.effective().numpy()), level / 100)"),
         ("PR-13", "batch_size).error", "batch_size).accuracy"),
     ],
+    "minicompress.recipes.channels": [
+        ("PR-18", "round(epochs * large_macs / small_macs)", "round(epochs * small_macs / large_macs)"),
+        ("PR-18", "round(epochs * large_macs / small_macs)", "epochs * large_macs // small_macs + 1"),
+        ("PR-18", "round(epochs * large_macs / small_macs)", "epochs"),
+    ],
     "minicompress.pruning.channels": [
         ("PR-4", "len(weight), -1), order, axis=1", "len(weight), -1), 2, axis=1"),
         ("PR-4", "weight = np.asarray(weight, np.float64)", "weight = np.maximum(np.asarray(weight, np.float64), 0)"),

@@ -22,7 +22,6 @@ ENTRIES = equations.equations()
 IDS = [entry.id for entry in ENTRIES]
 # Rows that are no function of numbers, and what holds them instead.
 ELSEWHERE = {
-    "PR-18": "an experiment that trains a net twice: tests/recipes",
     "QU-9": "a rewrite of a network in four steps: tests/quantization",
 }
 ID = re.compile(r"\b(?:KD|PR|QU|BI|AR|DY|DD|ME)-\d+\b")

@@ -100,6 +100,10 @@ def by_quantile(error, weights, sparsities):
     return errors
 
 
+def budgets(to_whole):
+    return lambda epochs, macs, parameters: (epochs, to_whole(epochs * macs[0] / macs[1]))
+
+
 def weighted_ends(t, s_i, s_f, t_0, n, dt):
     rest = (1 - np.clip((t - t_0) / (n * dt), 0, 1)) ** 3
     return s_i * rest + s_f * (1 - rest)
@@ -114,6 +118,8 @@ def schedule_in_float32(t, s_i, s_f, t_0, n, dt):
     ("PR-2", magnitude_mask), ("PR-9", weighted_ends), ("PR-9", schedule_in_float32), ("PR-10", masked_training),
     ("QU-1", quantize_in_plain_python), ("QU-2", asymmetric_in_float32), ("QU-10", multiplier), ("QU-14", huffman),
     ("KD-2", soft_target_loss), ("PR-16:product", by_bincount), ("PR-13", by_quantile),
+    ("PR-18", budgets(round)), ("PR-18", budgets(lambda e: math.floor(e + 0.5))),
+    ("PR-18", budgets(lambda e: math.ceil(e - 0.5))),
     *(("PR-16:product", by_rows(add, dtype)) for dtype in (np.float64, np.float32) for add in (
         np.sum, math.fsum, halves, smallest_first, lambda p: sum(p[::-1]))),
     ("QU-12", lambda g, codes, k: np.bincount(codes.ravel(), g.ravel(), minlength=k)),

@@ -1,6 +1,7 @@
 """Cutting as a recipe, on digits: what it reports is so, and what it leaves on disk loads."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,32 @@ def test_ctrl_c_ends_it(tmp_path, monkeypatch):
     tracked = course(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         tracked.large(mlp(tracked.rng))
+
+
+def test_from_scratch_takes_the_budget_of_the_plan(tmp_path, monkeypatch):
+    """Scratch-E as many epochs as both trainings had, Scratch-B as many MACs, to half an epoch (PR-18)."""
+    epochs = []
+    monkeypatch.setattr(nn, "fit", lambda *_, **options: epochs.append(options["epochs"]) or nn.History())
+    macs = {}
+    for budget in ("E", "B"):
+        tracked = course(tmp_path / budget, replace(PLAN, budget=budget))
+        large = mlp(tracked.rng)
+        tracked.large(large)
+        small = channels.slim(large, np.zeros((1, 64), np.float32), 0.4)
+        tracked.small(small)
+        macs = {"large": large.summary().macs, "small": small.summary().macs}
+    of_e, of_b = epochs[:3], epochs[3:]
+    assert of_e == [3, 2, 5] and of_b[:2] == [3, 2]
+    spent = 3 * macs["large"] + 2 * macs["small"]
+    assert of_b[2] > 5 and abs(of_b[2] * macs["small"] - spent) <= macs["small"] / 2
+
+
+@pytest.mark.parametrize("numbers", [(0, 20, 10), (5, 10, 20), (5, 10, 0)])
+def test_budgets_that_make_no_sense_are_refused(numbers):
+    with pytest.raises(ValueError, match="expected at least 1, the large network's MACs first"):
+        channels.scratch_epochs(*numbers)
+    with pytest.raises(ValueError, match="budget is 'e', expected 'E' or 'B'"):
+        replace(PLAN, budget="e")
 
 
 def test_slimming_drops_no_more_than_it_must():

@@ -1,4 +1,4 @@
-"""Entries of what is done with whole networks: sensitivity (PR-13)."""
+"""Entries of what is done with whole networks: sensitivity (PR-13), and training from scratch (PR-18)."""
 
 from dataclasses import dataclass
 
@@ -134,4 +134,70 @@ SENSITIVITY = Equation(
                 _one_by_one(lambda w, s: _pruned(w, s, key=lambda v: -np.abs(v)))),
            Trap("rise", "this is by how much the error rises: asked for is the error.", _rise)))
 
-ENTRIES = (SENSITIVITY,)
+# ---------------------------------------------------------------------------------------------------------------------
+# PR-18
+
+
+def _cut(rng, size):
+    """(epochs, MACs, parameters), these of the large network and the small: with convolutions two different ratios."""
+    small, few = rng.integers(10, 100, 2).tolist()
+    macs = np.array([small * int(rng.integers(1, 9)) + int(rng.integers(9)), small])
+    return int(rng.integers(1, 5 * size)), macs, np.array([few * int(rng.integers(2, 9)), few])
+
+
+def _same_epochs(f, epochs, macs, parameters):
+    hold(f(epochs, macs, parameters)[0] == epochs, f"Scratch-E has the large network's epochs, {epochs}")
+
+
+def _same_macs(f, epochs, macs, parameters):
+    scratch_b = float(f(epochs, macs, parameters)[1])
+    large, small = macs.tolist()
+    hold(scratch_b.is_integer(), f"Scratch-B is {scratch_b:g} epochs, expected a whole number")
+    hold(2 * abs(scratch_b * small - epochs * large) <= small,
+         f"Scratch-B spends {scratch_b:g}·{small} = {scratch_b * small:g} MACs on each example, the large network "
+         f"{epochs}·{large} = {epochs * large}: they differ by more than half an epoch")
+
+
+def _half_is_twice(f, epochs, macs, parameters):
+    found = f(epochs, macs[1] * np.array([2, 1]), parameters)[1]
+    hold(found == 2 * epochs, f"at half the MACs Scratch-B is twice the epochs, {2 * epochs}")
+
+
+def _scratch(budget):
+    """(Scratch-E, budget(epochs, macs, parameters))"""
+    return lambda epochs, macs, parameters: (epochs, budget(epochs, macs, parameters))
+
+
+def _printed_scratch(epochs, macs, parameters):
+    return pruning.scratch_epochs(epochs, *macs.tolist())
+
+
+def _by_budget(scratch_epochs):
+    return lambda epochs, macs, parameters: tuple(scratch_epochs(epochs, *macs.tolist())[name] for name in "EB")
+
+
+SCRATCH = Equation(
+    id="PR-18", title="how long a cut network's shape trains from scratch", source="Liu et al. 2019, section 3",
+    latex=r"e_E = e,\quad e_B = \mathrm{round}(e \cdot \mathrm{MACs}_{large} / \mathrm{MACs}_{small})",
+    formula="Scratch-E = e, as many epochs;  Scratch-B = round(e · MACs_large / MACs_small), as many MACs",
+    arguments={"epochs": "e, of the large network", "macs": "for one example, (2,): of the large network, of the small",
+               "parameters": "how many the large has, and the small, (2,)"},
+    results={"scratch_e": "epochs", "scratch_b": "epochs, a whole number; at a half either neighbour"},
+    implementation="minicompress.recipes.channels.scratch_epochs", adapt=_by_budget,
+    reference=_printed_scratch, inputs=_cut,
+    properties={"Scratch-E is as many epochs": _same_epochs, "Scratch-B is as many MACs": _same_macs,
+                "half the MACs are twice the epochs": _half_is_twice},
+    traps=(Trap("swapped", "the two budgets have changed places: E stands for epochs, B for the budget of MACs.",
+                lambda e, macs, parameters: (round(e * macs[0] / macs[1]), e)),
+           Trap("inverted", "the ratio is inverted: a cheaper network gets more epochs, not fewer.",
+                _scratch(lambda e, macs, parameters: round(e * macs[1] / macs[0]))),
+           Trap("parameters", "this is the ratio of parameters: the budget is one of MACs.",
+                _scratch(lambda e, macs, parameters: round(e * parameters[0] / parameters[1]))),
+           Trap("twice", "this doubles the epochs, which is right for a network of half the MACs only.",
+                _scratch(lambda e, macs, parameters: 2 * e)),
+           Trap("on top", "this adds the budget to the epochs of Scratch-E.",
+                _scratch(lambda e, macs, parameters: e + round(e * macs[0] / macs[1]))),
+           Trap("part of an epoch", "this is no whole number of epochs.",
+                _scratch(lambda e, macs, parameters: e * macs[0] / macs[1]))))
+
+ENTRIES = (SENSITIVITY, SCRATCH)
