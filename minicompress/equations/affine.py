@@ -112,6 +112,22 @@ def integer_output(q1, q2, bias, z1, z2, z3, m0, n, q_min, q_max):
     return min(max(z3 + multiply_by(m0, n, accumulator), q_min), q_max)
 
 
+def trained_and_exported(x, w, b, s1, z1, s2, s3, z3, m0, n):
+    """(QU-9) (ŷ, q) of one output: what it is in training under fake quantization, and its code once exported.
+
+    The ranges were chosen before, as scales and zero points of 8 bits, and rest: those of the inputs, the weights
+    (zero point 0) and the output. M₀ and n are those of S₁S₂/S₃. Jacob et al. 2018, section 3.
+
+    >>> trained_and_exported([0.5, -3.0], [1.0, 0.25], 0.5, 0.25, -128, 0.25, 0.125, -3, *fixed_point_multiplier(0.5))
+    (1.0, 5)
+    """
+    low, high = code_bounds(8)
+    q1 = [affine_quantize(value, s1, z1, low, high) for value in x]
+    q2 = [affine_quantize(value, s2, 0, low, high) for value in w]
+    q = integer_output(q1, q2, round(b / (s1 * s2)), z1, 0, z3, m0, n, low, high)
+    return affine_dequantize(q, s3, z3), q
+
+
 def window(image, row, column, size, outside):
     """The codes of an image [channel][row][column] that one place of a filter reads, in order; ``outside`` beyond it.
 

@@ -100,6 +100,13 @@ def by_quantile(error, weights, sparsities):
     return errors
 
 
+def by_big_integers(x, w, b, s1, z1, s2, s3, z3, m0, n):
+    q1, q2 = (np.rint(r / s + z).clip(-128, 127).astype(int) for r, s, z in ((x, s1, z1), (w, s2, 0)))
+    total = int((q1 - z1) @ q2) + round(b / s1 / s2)
+    q = min(max(z3 + ((total * m0 + (1 << 30 + n)) >> 31 + n), -128), 127)
+    return np.float32(s3) * np.float32(q - z3), q
+
+
 def budgets(to_whole):
     return lambda epochs, macs, parameters: (epochs, to_whole(epochs * macs[0] / macs[1]))
 
@@ -117,7 +124,7 @@ def schedule_in_float32(t, s_i, s_f, t_0, n, dt):
 @pytest.mark.parametrize(("id", "function"), [
     ("PR-2", magnitude_mask), ("PR-9", weighted_ends), ("PR-9", schedule_in_float32), ("PR-10", masked_training),
     ("QU-1", quantize_in_plain_python), ("QU-2", asymmetric_in_float32), ("QU-10", multiplier), ("QU-14", huffman),
-    ("KD-2", soft_target_loss), ("PR-16:product", by_bincount), ("PR-13", by_quantile),
+    ("KD-2", soft_target_loss), ("PR-16:product", by_bincount), ("PR-13", by_quantile), ("QU-9", by_big_integers),
     ("PR-18", budgets(round)), ("PR-18", budgets(lambda e: math.floor(e + 0.5))),
     ("PR-18", budgets(lambda e: math.ceil(e - 0.5))),
     *(("PR-16:product", by_rows(add, dtype)) for dtype in (np.float64, np.float32) for add in (

@@ -1,13 +1,15 @@
-"""Entries of what is done with whole networks: sensitivity (PR-13), and training from scratch (PR-18)."""
+"""Entries of what is done with whole networks: sensitivity (PR-13), training from scratch (PR-18), and QAT (QU-9)."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
-from .. import pruning
+from .. import affine, pruning
 from ..ledger import Equation, Trap, resolve
 from ..suite import agrees, hold
-from .draw import listed, weights
+from .draw import eighths, listed, one_of, weights
+from .linear import JACOB
 from .pruning import ranked
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -200,4 +202,105 @@ SCRATCH = Equation(
            Trap("part of an epoch", "this is no whole number of epochs.",
                 _scratch(lambda e, macs, parameters: e * macs[0] / macs[1]))))
 
-ENTRIES = (SENSITIVITY, SCRATCH)
+# ---------------------------------------------------------------------------------------------------------------------
+# QU-9
+
+LOW, HIGH = affine.code_bounds(8)
+
+
+def _layer(rng, size):
+    """Scales whose quotients M are simple fractions, so that halves abound, and floats are exact."""
+    s1, s2 = one_of(rng, 0.125, 0.1875), one_of(rng, 0.125, 2.0**-7)
+    s3, z1, z3 = s1 * one_of(rng, 0.25, 0.375, 0.5), one_of(rng, LOW, -1, 0, 5), one_of(rng, LOW, -3, 0, 7)
+    return eighths(rng, size, 2), eighths(rng, size, 1), float(eighths(rng, (), 1)), s1, z1, s2, s3, z3, *_m(s1, s2, s3)
+
+
+def _m(s1, s2, s3):
+    return affine.fixed_point_multiplier(Fraction(s1) * Fraction(s2) / Fraction(s3))
+
+
+def _steps(train="codes", *, refit=False, z1_out=1, z3_out=1, bias=1, clip=np.clip):
+    """Training and export, with what the traps vary."""
+    def function(x, w, b, s1, z1, s2, s3, z3, m0, n):
+        q1 = np.clip(np.rint(x / s1 + z1), LOW, HIGH)
+
+        def total(s2, z1):
+            return (q1 - z1) @ np.clip(np.rint(w / s2), LOW, HIGH) + bias * np.rint(b / (s1 * s2))
+
+        def code(total):
+            return clip(z3_out * z3 + affine.multiply_by(m0, n, int(total)), LOW, HIGH)
+
+        exported = code(total(np.abs(w).max() / HIGH or 1.0 if refit else s2, z1_out * z1))
+        real = s1 * s2 * total(s2, z1)
+        y = {"codes": s3 * (code(total(s2, z1)) - z3), "real": real, "float": x @ w + b,
+             "product": s3 * (np.clip(np.rint(real / s3 + z3), LOW, HIGH) - z3)}
+        return y[train], exported
+    return function
+
+
+def _as_exported(f, x, w, b, s1, z1, s2, s3, z3, *m):
+    y, q = map(float, f(x, w, b, s1, z1, s2, s3, z3, *m))
+    hold(y == s3 * (q - z3), f"in training the output is {y:g}, once exported it is S₃·(q − Z₃) = {s3 * (q - z3):g}")
+
+
+def _has_a_code(f, *inputs):
+    q = f(*inputs)[1]
+    hold((q >= LOW) & (q <= HIGH) & (q == np.rint(q)), f"{float(q):g} is no code from {LOW} to {HIGH}")
+
+
+def _cut_off_before(f, x, w, b, s1, z1, *rest):
+    inside = np.clip(x, s1 * (LOW - z1), s1 * (HIGH - z1))
+    for a, c in zip(f(x, w, b, s1, z1, *rest), f(inside, w, b, s1, z1, *rest), strict=True):
+        hold(a == c, "what lies beyond the range of the inputs counts as its edge")
+
+
+def _four_steps(convert):
+    """The package's: prepare, choose the ranges, move the weights as training does and predict; then convert."""
+    def function(x, w, b, s1, z1, s2, s3, z3, *_):
+        nn, tensor = "minicompress.nn.", resolve("minicompress.engine.Tensor")
+        linear = resolve(nn + "Linear")(len(w), 1, rng=np.random.default_rng(0))
+        linear.weight.set(np.full(linear.weight.shape, HIGH * s2))
+        model = resolve(nn + "Sequential")({"layer": linear})
+        net = resolve("minicompress.quantization.prepare")(model, per_channel=False)
+        net.layer.bits = 8  # the last layer's codes have 16
+        for place, s, z in ((net.quantize, s1, z1), (net.layer, s3, z3)):
+            place.range[:] = s * (LOW - z), s * (HIGH - z)
+        net.layer.layer.weight.set(w[None])
+        net.layer.layer.bias.set([b])
+        inputs, integer = tensor(x[None].astype(np.float32)), convert(net)
+        return net(inputs).item(), integer.layer(integer.quantize(inputs)).numpy()[0, 0]
+    return function
+
+
+# M = ½ and a sum of 1: a half. And M = ⅓/16 with a sum of 24: a half as well, but M₀ is a little less than M.
+_TIES = ((np.array([0.125]), np.array([0.125]), 0.0, 0.125, 0, 0.125, 2.0**-5, 0, *_m(0.125, 0.125, 2.0**-5)),
+         (np.array([3.0]), np.array([2.0**-7]), 0.0, 0.125, 0, 2.0**-7, 0.046875, 0, *_m(0.125, 2.0**-7, 0.046875)))
+
+QAT = Equation(
+    id="QU-9", title="training for integers, in four steps", source=JACOB + "section 3; MindSpore's textbook (D4)",
+    latex=r"\hat y = S_3 (q - Z_3),\quad q = \mathrm{clip}\left(Z_3 + \mathrm{round}\left(M \left(\mathrm{round}"
+          r"\frac{b}{S_1 S_2} + \sum_j (q_{1j} - Z_1) q_{2j}\right)\right)\right),\quad M = \frac{S_1 S_2}{S_3}",
+    formula="1. scales and zero points are chosen, and rest.  2. q₁ = clip(round(x/S₁ + Z₁)), q₂ = clip(round(w/S₂)),"
+            "\nq = clip(Z₃ + round(M·(round(b/(S₁S₂)) + Σ (q₁ − Z₁)q₂))), M = 2⁻ⁿ·M₀/2³¹ ≈ S₁S₂/S₃, halves up (QU-10);"
+            "\nall codes have 8 bits.  3. training goes on with ŷ = S₃(q − Z₃).  4. the integer layer gives the same q",
+    arguments={"x": "inputs of a layer, (n,)", "w": "weights of one output, (n,)", "b": "its bias",
+               "s1": "S₁, of the inputs", "z1": "Z₁", "s2": "S₂, of the weights, whose zero point is 0",
+               "s3": "S₃, of the output", "z3": "Z₃", "m0": "M₀, 2³⁰ to 2³¹ − 1", "n": "shift"},
+    results={"y": "ŷ, the output in training", "q": "its code once exported, an integer"},
+    implementation="minicompress.quantization.convert", adapt=_four_steps,
+    reference=listed(affine.trained_and_exported), inputs=_layer, cases=_TIES,
+    properties={"training and export are equal": _as_exported, "the export is a code": _has_a_code,
+                "inputs are cut off at their range": _cut_off_before,
+                "is what the formula gives": agrees(listed(affine.trained_and_exported), 0)},
+    traps=(Trap("float product", "training rounds a product of floats, the integer layer one of M: both must be by M.",
+                _steps("product")),
+           Trap("fitted again", "the weights' scale is fitted again at the export: it was chosen before training.",
+                _steps(refit=True)),
+           Trap("Z₁ forgotten", "the inputs' zero point is forgotten at the export.", _steps(z1_out=0)),
+           Trap("Z₃ forgotten", "the output's zero point is forgotten at the export.", _steps(z3_out=0)),
+           Trap("output not rounded", "in training the output is not put on its grid.", _steps("real")),
+           Trap("not quantized", "training goes on in floats: it learns nothing of rounding.", _steps("float")),
+           Trap("bias forgotten", "the bias is not added.", _steps(bias=0)),
+           Trap("not clipped", "the output is not clipped to codes of 8 bits.", _steps(clip=lambda q, low, high: q))))
+
+ENTRIES = (SENSITIVITY, SCRATCH, QAT)
