@@ -59,11 +59,13 @@ def hinton_2015(seed, *, folder, resume=False, progress=None, say=None, dataset=
     ``paper`` has the paper's own figures under the same names.
 
     Args:
-        folder: here the networks are saved, and a killed run goes on with ``resume=True``, as in every `Course`.
-            ``say`` is called with a `Stage` for each; ``progress`` as for `nn.fit`.
+        folder: here the networks are saved, each checked in a fresh process, and a killed run goes on with
+            ``resume=True``, as in every `Course`. ``say`` is called with a `Stage` for each; ``progress`` as for
+            `nn.fit`.
         dataset: what `data.load` takes; ``plan`` is a `Plan`, by default the tuned one.
 
-    Raises KeyboardInterrupt after Ctrl-C.
+    Raises `fresh.FreshProcessError` for a file that doesn't compute what its network does, KeyboardInterrupt after
+    Ctrl-C.
     """
     plan, rng, begin = plan or Plan(), np.random.default_rng(seed), time.perf_counter()
     sets = data.load(dataset, validation=VALIDATION, rng=rng)
@@ -71,7 +73,7 @@ def hinton_2015(seed, *, folder, resume=False, progress=None, say=None, dataset=
 
     def train(name, model, split, epochs, lr, **options):
         fit(course, name, model, split, plan, epochs, lr, **options)
-        course.write(name, model)
+        course.write(name, model, check=True)
         return count_errors(model, sets)
 
     def student(name, split, objective, epochs=plan.student_epochs):

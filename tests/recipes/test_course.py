@@ -1,8 +1,7 @@
-"""Every recipe, killed in any of its trainings and resumed, ends with the same files and the same report."""
+"""Every recipe, killed in any training and resumed, ends with the same files and report; its seed and files count."""
 
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,13 @@ import pytest
 
 from minicompress import container, data, models, nn
 from minicompress.nn import optim
-from minicompress.recipes import binary, channels, compare, fresh, hinton, integers
+from minicompress.recipes import binary, channels, compare, experiments, fresh, hinton, integers
 from minicompress.recipes.combinations import Settings
 from minicompress.recipes.course import Course
 
+from .conftest import Enough
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 TIMES = {"seconds", "seconds_per_image", "time_share", "float_seconds", "packed_seconds"}
 
 
@@ -49,18 +51,16 @@ RECIPES = {
         "digits", folder, plan=compare.Plan(1, 1, 1, Settings(epochs=1)), **options),
 }
 SLOW = {"every method"}
+CHECKED = {
+    "distillation": ["teacher", "plain", "distilled", "without_3s", "only_7s_and_8s"],
+    "integers": ["int8", "int4", "int4_qat"], "channels": ["small"], "binary weights": ["binary"], "packed": ["binary"],
+    "every method": ["dense", "pruned", "clustered", "deep-compression", "int8", "int4", "channels-cut",
+                     "binary-weights", "binary-packed", "distilled"],
+}
 
 
 class Killed(BaseException):
     """Nobody catches it: what was in memory is gone."""
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
-    """Spare the fresh process and the repeats of what is timed: these have tests of their own."""
-    monkeypatch.setattr(fresh, "in_fresh_process", lambda path, name: fresh.logits_digest(path, data.load(name).test))
-    for module in (channels, compare):
-        monkeypatch.setattr(module, "seconds_per_image", partial(channels.seconds_per_image, repeats=1))
 
 
 @pytest.fixture
@@ -100,6 +100,42 @@ def test_killed_and_resumed(name, tmp_path, steps):
         assert ended(RECIPES[name](folder, resume=True, progress=False), folder) == whole
         again = steps["steps"] - (total - last)  # no more than the one epoch that was interrupted
         assert 0 <= again <= total / 2 and (share < 0.9 or steps["steps"] < total / 2)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_files_are_checked_in_a_fresh_process(name, tmp_path, fits, in_this_process, monkeypatch):
+    fits.trains = False
+    RECIPES[name](tmp_path, progress=False)
+    assert in_this_process == [f"{file}.mcz" for file in CHECKED[name]]
+    monkeypatch.setattr(fresh, "in_fresh_process", lambda path, name: "0" * 64)
+    with pytest.raises(fresh.FreshProcessError, match=rf"{CHECKED[name][0]}\.mcz"):
+        RECIPES[name](tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+def test_a_seed_decides_all_that_is_random(name, tmp_path, fits, small_mnist):
+    """Weights, the split and the order of the images, as the first training finds them; Hinton's students' own too."""
+    fits.trains, fits.last = False, 2 if name == "hinton-2015" else 1
+
+    def begins(seed):
+        fits.clear()
+        with pytest.raises(Enough):
+            experiments.EXPERIMENTS[name].run(seed, folder=tmp_path / "run", resume=False, progress=False, say=None)
+        return list(fits)
+
+    first, again, other = begins(5), begins(5), begins(6)
+    assert [a.begins_as(b) for a, b in zip(first, again, strict=True)] == [[True] * 3] * fits.last
+    assert [a.begins_as(b) for a, b in zip(first, other, strict=True)] == [[False] * 3] * fits.last
+
+
+def test_a_course_trains_by_a_cosine_and_what_comes_on_top(fits):
+    fits.trains = False
+    course_, model = course(None)
+    for epochs, warm_up in ((3, 0.0), (4, 1.5)):
+        optimizer = optim.SGD(model.parameters(), lr=0.5)
+        schedules = [optim.LinearLR(optimizer, 0.0, warm_up)] if warm_up else []
+        course_.train("train", model, optimizer, epochs, schedules=schedules)
+        assert fits[-1].options["epochs"] == epochs and fits[-1].follows_cosine(0.5, warm_up)
 
 
 def course(folder, seed=0, **options):

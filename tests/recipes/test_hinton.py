@@ -14,6 +14,7 @@ from minicompress.distillation import SoftTargets
 from minicompress.recipes import hinton
 from tests.mutants import mutate
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 PLAN = hinton.Plan(teacher=(30, 30), student=(20,), teacher_epochs=6, student_epochs=5, pair_epochs=4, teacher_lr=0.1,
                    jitter=1, batch_size=64, alpha=0.25, beta=0.5)
 
@@ -26,31 +27,25 @@ def course(dataset, rng):
     return hinton.Course(dataset, None, batch_size=PLAN.batch_size, progress=False, rng=rng)
 
 
-def test_who_learns_from_what(tmp_path, monkeypatch):
-    calls, fit = [], nn.fit
-
-    def watched(model, split, **options):
-        begin = {name: array.copy() for name, array in model.state_dict().items()}
-        calls.append((model, begin, split, options))
-        return fit(model, split, **options)
-    monkeypatch.setattr(nn, "fit", watched)
+def test_who_learns_from_what(tmp_path, fits):
     said = []
     report = run(tmp_path, say=said.append)
-    teacher, *students = calls
+    teacher, *students = fits
     assert [stage.name for stage in said] == ["teacher", "plain", "distilled", "without_3s", "only_7s_and_8s"]
-    assert [sorted(set(split.labels)) for _, _, split, _ in students] == [
+    assert [sorted(set(call.data.labels)) for call in students] == [
         [*range(10)], [*range(10)], [0, 1, 2, 4, 5, 6, 7, 8, 9], [7, 8]]
-    assert [options["epochs"] for *_, options in calls] == [6, 5, 5, 5, 4]
-    assert teacher[3]["augment"] == data.Jitter(1)
-    assert not any(options.get("augment") for *_, options in students), "students see no jitter"
-    assert students[0][3]["objective"] is nn.cross_entropy
-    for model, begin, _, options in students:
-        assert options["optimizer"].initial_lr == PLAN.student_lr and options["batch_size"] == PLAN.batch_size
-        assert all(np.array_equal(begin[name], students[0][1][name]) for name in begin), "all begin alike"
-        assert [layer for layer in model if isinstance(layer, nn.Dropout)] == []
-    for alpha, (*_, options) in zip((0.25, 0, 0), students[1:], strict=True):
-        objective = options["objective"]
-        assert isinstance(objective, SoftTargets) and objective.teachers == [teacher[0]]
+    assert [call.options["epochs"] for call in fits] == [6, 5, 5, 5, 4]
+    assert teacher.options["augment"] == data.Jitter(1) and teacher.follows_cosine(PLAN.teacher_lr, warm_up=3)
+    assert not any(call.options.get("augment") for call in students), "students see no jitter"
+    assert students[0].options["objective"] is nn.cross_entropy
+    for call in students:
+        assert call.follows_cosine(PLAN.student_lr, warm_up=3) and call.options["batch_size"] == PLAN.batch_size
+        same_weights, _, same_order = call.begins_as(students[0])
+        assert same_weights and same_order, "all begin alike"
+        assert [layer for layer in call.model if isinstance(layer, nn.Dropout)] == []
+    for alpha, call in zip((0.25, 0, 0), students[1:], strict=True):
+        objective = call.options["objective"]
+        assert isinstance(objective, SoftTargets) and objective.teachers == [teacher.model]
         assert {"temperature": 20, "alpha": alpha, "beta": 0.5, "scale": "T^2"}.items() <= objective.options.items()
     test = data.load("digits").test
     for stage, errors in zip(said, [report["teacher_errors"], report["plain_errors"], report["distilled_errors"],
@@ -167,3 +162,21 @@ def test_error_against_temperature_has_a_number_for_each_student():
     again = hinton.error_against_temperature([20], widths=(9,), seeds=(4,), plan=plan, progress=False)
     assert again[9]["distilled"][0, 0] == students[9]["distilled"][1, 1]
     assert again[9]["plain"][0] == students[9]["plain"][1]
+
+
+def test_each_student_has_its_temperature_and_each_seed_its_networks(fits):
+    fits.trains = False
+    hinton.error_against_temperature([1, 20], widths=(5, 9), seeds=(3, 4), plan=PLAN, progress=False)
+    seeds = fits[:7], fits[7:]
+    for teacher, *students in seeds:
+        assert [call.model.fc1.weight.shape for call in students] == [(5, 64)] * 3 + [(9, 64)] * 3
+        for temperature, call in zip([None, 1, 20] * 2, students, strict=True):
+            objective = call.options["objective"]
+            if temperature is None:
+                assert objective is nn.cross_entropy
+            else:
+                assert objective.options["temperature"] == temperature and objective.teachers == [teacher.model]
+        for plain, *distilled in (students[:3], students[3:]):
+            assert [call.begins_as(plain) for call in distilled] == [[True] * 3] * 2
+    for one, other in zip(*seeds, strict=True):
+        assert one.begins_as(other) == [False, True, False], "other weights and order, the same images"
