@@ -7,7 +7,10 @@ import pytest
 
 from minicompress import binarization, container, data, nn
 from minicompress.forms import Sign
+from minicompress.nn import optim
 from minicompress.recipes import binary
+
+from .conftest import Enough
 
 SIZES, EPOCHS = (64, 128, 128, 10), 8
 RUNS = {"binary-connect": (binary.binary_connect, binary.BINARY_CONNECT), "bnn-mlp": (binary.bnn_mlp, binary.BNN_MLP)}
@@ -34,6 +37,35 @@ def test_a_run_reports_what_is_in_its_files(name, tmp_path):
         dense, signs = report["layers"][name]["weights"]
         assert 0 <= dense - 4 * inputs * outputs < 10 and 0 <= signs - inputs * outputs // 8 < 10
     assert 30 < report["binary_ratio"] < 32 and report["binary_ratio_with_norms"] < report["binary_ratio"]
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize(("name", "real", "counted"), [
+    ("binary-connect", "fc2", ["fc1", "fc3"]), ("bnn-mlp", "fc1", ["fc2", "fc3"])])
+def test_layers_that_stay_real_are_not_counted_as_binary(name, real, counted, tmp_path, fits):
+    fits.trains, (experiment, plan) = False, RUNS[name]
+    report = experiment(0, folder=tmp_path, progress=False, sizes=SIZES, dataset="digits",
+                        plan=replace(plan, real=(real,)))
+    assert list(report["layers"]) == counted and report["binary_ratio"] > 30
+    dense, signs = np.sum([layer["weights"] for layer in report["layers"].values()], axis=0)
+    assert report["binary_ratio"] == dense / signs
+
+
+@pytest.mark.parametrize(("experiment", "lr", "epochs", "binary_layers", "binary_activations"), [
+    (binary.binary_connect, 0.03, 15, ["fc1", "fc2", "fc3", "fc4"], False),
+    (binary.bnn_mlp, 0.03, 20, ["fc1", "fc2", "fc3", "fc4"], True),
+    (binary.bnn_lenet_5, 0.03, 12, ["conv2", "fc1", "fc2"], True)])
+def test_what_is_binary_when_training_begins(experiment, lr, epochs, binary_layers, binary_activations, tmp_path, fits,
+                                             small_mnist):
+    fits.last = 1
+    with pytest.raises(Enough):
+        experiment(0, folder=tmp_path, progress=False)
+    model, *_, options, _ = fits[0]
+    weighted = {name: layer for name, layer in model.children() if isinstance(layer, nn.Linear | nn.Conv2d)}
+    assert [name for name, layer in weighted.items() if isinstance(layer.weight.form(), Sign)] == binary_layers
+    assert any(isinstance(layer, binarization.SignActivation) for layer in model) == binary_activations
+    assert isinstance(options["optimizer"], optim.Adam)
+    assert options["epochs"] == epochs and fits[0].follows_cosine(lr)
 
 
 def test_a_bnns_file_computes_in_integers(tmp_path):

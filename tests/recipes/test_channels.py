@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,6 +48,30 @@ def test_the_report_says_what_stands_on_disk(run):
     assert not np.array_equal(files["scratch"].fc1.weight.data, files["small"].fc1.weight.data)
     assert set(report["seconds_per_image"]) == set(report["time_share"]) == {"batch 1", "batch 256"}
     assert json.loads(json.dumps(report))["plan"]["strength"] == 1e-3
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_what_is_trained_how_long_by_what(tmp_path, fits):
+    fits.trains = False
+    plan = channels.Plan(train_epochs=4, tune_epochs=3, train_lr=0.1, tune_lr=0.05, strength=0.25, weight_decay=1e-4,
+                         batch_size=32, jitter=2)
+    tracked = course(tmp_path, plan)
+    large = mlp(tracked.rng)
+    channels.cut_and_compare(large, lambda model, example: channels.slim(model, example, 0.4), tracked)
+    assert fits[0].model is large
+    for call, epochs, lr in zip(fits, (4, 3, 7), (0.1, 0.05, 0.1), strict=True):
+        optimizer, options = call.options["optimizer"], call.options
+        assert options["epochs"] == epochs and options["best_from"] == epochs // 2 and call.follows_cosine(lr)
+        assert (optimizer.momentum, optimizer.weight_decay) == (0.9, 1e-4)
+        assert options["batch_size"] == 32 and options["augment"] == data.Jitter(2)
+    penalised, *others = (call.options["objective"] for call in fits)
+    batch = next(iter(data.batches(tracked.dataset.train, 32)))
+    penalty = (penalised(large, batch) - nn.cross_entropy(large, batch)).item()
+    assert penalty == pytest.approx(0.25 * 60, rel=1e-4), "each of 40 + 20 scales is 1 at first"
+    assert others == [nn.cross_entropy] * 2
+    without = course(tmp_path, channels.Plan(1, 1))
+    without.large(mlp(without.rng))
+    assert fits[-1].options["objective"] is nn.cross_entropy
 
 
 def test_the_same_seed_gives_the_same_bits(run, tmp_path):
@@ -108,6 +133,18 @@ def test_slimming_drops_no_more_than_it_must():
         channels.slim(model, example, 0.001)
 
 
+def test_what_slimmed_channels_still_emit_is_absorbed():
+    rng = np.random.default_rng(0)
+    model = mlp(rng)
+    for layer, scaled in ((model.bn1, 24), (model.bn2, 12)):
+        layer.weight.data[scaled:] = 0  # these channels emit relu(β), whatever they see
+        layer.bias.data[:] = rng.random(layer.bias.size)
+    images = rng.random((9, 64)).astype(np.float32)
+    small = channels.slim(model, images[:1], (24 * 64 + 24 + 48 + 12 * 24 + 12 + 24 + 130) / model.summary().parameters)
+    assert (small.fc1.weight.shape, small.fc2.weight.shape) == ((24, 64), (12, 24))
+    np.testing.assert_allclose(nn.predict(small, images), nn.predict(model, images), atol=1e-5)
+
+
 def test_the_strongest_filters_stay():
     rng = np.random.default_rng(0)
     model = models.lenet_5(rng=rng)
@@ -126,6 +163,28 @@ def test_an_untrained_network_has_the_shape_and_nothing_else():
     again = channels.untrained(model, np.random.default_rng(1))
     assert nn.describe(again) == nn.describe(model) and again.bn.weight.data.tolist() == [1, 1]
     assert not np.array_equal(again.conv.weight.data, model.conv.weight.data)
+
+
+class Slow(nn.Module):
+    """On a clock of its own: a call takes 2 s and 3 more an image, each of the first so many calls 1000 s more."""
+
+    def __init__(self, clock, cold):
+        super().__init__()
+        self.clock, self.cold = clock, cold
+
+    def forward(self, x):
+        self.clock.now += 2 + 3 * len(x.data) + 1000 * (self.cold > 0)
+        self.cold -= 1
+        return x
+
+
+@pytest.mark.parametrize(("batch", "images", "calls"), [(1, 1, 64), (4, 4, 16), (256, 8, 1)])
+def test_the_time_is_that_of_one_image_when_warm(batch, images, calls, monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(channels, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    split = data.Split(np.zeros((8, 64), np.float32))
+    seconds = channels.seconds_per_image({"a": Slow(clock, calls), "b": Slow(clock, calls)}, split, batch, repeats=1)
+    assert seconds == pytest.approx(dict.fromkeys("ab", (2 + 3 * images) / images))
 
 
 def test_networks_are_timed_per_image():

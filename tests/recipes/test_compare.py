@@ -4,11 +4,46 @@ import gzip
 
 import pytest
 
-from minicompress import container, data, nn
+from minicompress import container, data, distillation, nn
+from minicompress.nn import optim
 from minicompress.recipes import compare
 from minicompress.recipes.combinations import Settings
 
 QUICK = compare.Plan(4, 4, 4, Settings(epochs=3))
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_each_row_is_about_its_own_network(tmp_path, fits, monkeypatch):
+    monkeypatch.setattr(compare, "METHODS", {"channels cut": ("cut",)})
+    fits.trains, plan = False, compare.Plan(5, 4, 3, Settings(epochs=2, lr=0.03, batch_size=32), lr=0.2, temperature=6)
+    report = compare.compare("digits", tmp_path, plan=plan, progress=False)
+    rows = {row["method"]: row for row in report["rows"]}
+    macs = {name: row["macs"] for name, row in rows.items()}
+    whole = 64 * 300 + 300 * 100 + 100 * 10
+    assert macs == {"dense": whole, "dense, gzipped": whole, "channels cut": 64 * 150 + 150 * 50 + 50 * 10,
+                    "binary, packed": whole, "distilled": 64 * 75 + 75 * 25 + 25 * 10}
+    test = data.load("digits").test
+    for row in rows.values():
+        if row["file"]:
+            path = tmp_path / row["file"]
+            assert row["bytes"] == path.stat().st_size and row["ratio"] == rows["dense"]["bytes"] / row["bytes"]
+            assert row["error"] == nn.evaluate(container.load(path), test).error
+    assert {path.name for path in tmp_path.iterdir()} == {row["file"] for row in rows.values() if row["file"]}
+
+    dense, _, binary, distilled = fits
+    for call, epochs, lr in zip(fits, (5, 2, 4, 3), (0.2, 0.03, 0.005, 0.2), strict=True):
+        assert call.options["epochs"] == epochs and call.follows_cosine(lr)
+        assert call.options["batch_size"] == 32 and call.options["augment"] == data.Jitter(1)
+    assert isinstance(binary.options["optimizer"], optim.Adam)
+    soft = distilled.options["objective"]
+    assert isinstance(soft, distillation.SoftTargets) and soft.teachers == [dense.model]
+    assert {"temperature": 6, "alpha": 0.1}.items() <= soft.options.items()
+
+
+def test_unknown_data_leave_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="nowhere"):
+        compare.compare("nowhere", tmp_path / "new", progress=False)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

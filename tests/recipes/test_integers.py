@@ -38,6 +38,29 @@ def test_the_report_says_what_the_files_are(done):
     assert report["seconds"] >= sum(stage.seconds for stage in stages)
 
 
+def test_the_files_are_those_before_entropy_coding(done, tmp_path):
+    _, _, stages, _ = done
+    for stage in stages:
+        model = container.load(stage.path)
+        container.save(model, tmp_path / "fixed.mcz", entropy=False)
+        assert stage.path.read_bytes() == (tmp_path / "fixed.mcz").read_bytes(), stage.name
+        if stage.name != "dense":
+            assert container.save(model, tmp_path / "coded.mcz").size < stage.bytes, "so that the two can be told apart"
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_what_is_trained_how_long_by_what(tmp_path, fits):
+    fits.trains, rng = False, np.random.default_rng(0)
+    dataset, plan = data.load("digits", validation=0.1, rng=rng), dataclasses.replace(PLAN, weight_decay=1e-4)
+    dense = models.mlp([64, 9, 10], rng=rng)
+    integers.quantize_and_compare(dense, dataset, plan, tmp_path, progress=False, rng=rng)
+    assert fits[0].model is dense and fits[1].model.fc1.layer.weight.form().bits == 4
+    for call, epochs, lr in zip(fits, (12, 4), (0.1, 0.02), strict=True):
+        optimizer, options = call.options["optimizer"], call.options
+        assert options["epochs"] == epochs and call.follows_cosine(lr) and options["augment"] == data.Jitter(1)
+        assert (optimizer.momentum, optimizer.weight_decay, options["batch_size"]) == (0.9, 1e-4, 64)
+
+
 def test_the_files_are_quantized_as_they_are_called(done):
     folder, *_ = done
     for name, bits in (("int8", 8), ("int4", 4), ("int4_qat", 4)):
