@@ -224,6 +224,7 @@ def test_a_folder_is_no_file(capsys, tmp_path):
     (["reproduce", "lenet-6"], "invalid choice: 'lenet-6'"),
     (["reproduce", "huffman", "--seeds", "0,x"], "'x' is no whole number"),
     (["reproduce", "huffman", "--seeds", ""], "'' is no whole number"),
+    (["reproduce", "lenet-5", "--seeds", "0,1,0"], "seeds are [0, 1, 0], expected each once"),
     (["bench", "sorting"], "invalid choice: 'sorting'"),
     (["tour", "--seed", "-1"], "'-1' is no whole number"),
     (["tour", "--seed", "1.5"], "'1.5' is no whole number"),
@@ -424,7 +425,8 @@ def test_compare_prints_a_row_for_each_method(capsys, monkeypatch, tmp_path):
             assert row["ratio"] == report["dense_bytes"] / row["bytes"]
             assert row["seconds_per_image"].keys() == {"1", "256"}
     assert all(Path(path).stat().st_size > 0 for path in report["files"]) and len(report["files"]) == len(names)
-    assert "nowhere" in refused(capsys, "compare", "--data", "nowhere", "--out", tmp_path)
+    assert "nowhere" in refused(capsys, "compare", "--data", "nowhere", "--out", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 # --- the whole, slowly

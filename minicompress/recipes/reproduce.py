@@ -32,10 +32,13 @@ def reproduce(name, seeds=(0, 1, 2), *, folder=None, resume=False, progress=None
     on with ``resume=True``: what a seed has measured is not measured again, and of the one that was interrupted
     ``seconds`` are the last process's, which ``resumed`` in its result tells.
 
-    Raises ValueError for an unknown name or no seeds, ModuleNotFoundError if a benchmark's peer is not installed.
+    Raises ValueError for an unknown name, no seeds or one twice, ModuleNotFoundError if a benchmark's peer is not
+    installed.
     """
     if name not in BARS or not seeds:
         raise ValueError(f"name is {name!r} with seeds {list(seeds)}, expected one of {', '.join(BARS)} and a seed")
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds are {list(seeds)}, expected each once: the same seed measures the same again")
     if folder is None or name in BENCHES:
         with tempfile.TemporaryDirectory() as temporary:
             runs = [_run(name, seed, Path(temporary), False, progress, say) for seed in seeds]

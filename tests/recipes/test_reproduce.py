@@ -92,6 +92,11 @@ def test_the_bars_are_those_of_the_papers_and_ours():
     assert seconds.met(1500) and not seconds.met(1501)
 
 
+def test_a_seed_that_stands_twice_is_refused():
+    with pytest.raises(ValueError, match=r"seeds are \[0, 1, 0\], expected each once"):
+        reproduce.reproduce("lenet-5", [0, 1, 0])
+
+
 @pytest.mark.parametrize(("name", "seeds"), [("lenet-6", [0]), ("huffman", [])])
 def test_what_can_not_be_reproduced_is_refused(name, seeds):
     with pytest.raises(ValueError, match="expected one of lenet-300-100"):
