@@ -1,11 +1,13 @@
 """What this project claims: for each name what is run, what of it is shown, and the bars, as data."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from . import binary, channels, hinton, integers, jobs
+from . import binary, channels, compare, hinton, integers, jobs
+from .course import Stage
 from .plans import PLANS
 
 
@@ -41,6 +43,19 @@ def _deep_compression(name, seed, *, folder, resume, progress, say):
     return jobs.compress(job, Path(folder) / f"{name}.mcz", resume=resume, progress=progress, report=say)
 
 
+def _compare(data_name, seed, *, folder, resume, progress, say):
+    """A comparison whose rows are found by method too, and said as stages."""
+    ends = [time.perf_counter()]
+
+    def say_row(row):
+        ends.append(time.perf_counter())
+        say(Stage(row["method"], row["error"], row["bytes"], row["ratio"], ends[-1] - ends[-2],
+                  Path(folder) / row["file"]))
+
+    report = compare.compare(data_name, folder, seed=seed, resume=resume, progress=progress, say=say and say_row)
+    return report | {row["method"]: row for row in report["rows"]}
+
+
 def _file(name, *bars):
     keys = ("dense_error", "error", "dense_bytes", "gzip_bytes", "compressed_bytes", "ratio", "seconds")
     return Experiment(partial(_deep_compression, name), keys, bars, model=name.removesuffix("-plain"))
@@ -65,6 +80,13 @@ def _integers(model, run):
 def _binary(model, run, *bars):
     return Experiment(run, binary.QUANTITIES, (*bars, _at_least("binary_ratio", 30), _at_most("seconds", 2700)),
                       model=model)
+
+
+def _comparison(data_name, pixels, seconds):
+    methods = ("dense, gzipped", *compare.METHODS, "binary, packed", "distilled")
+    keys = (f"{method}.{what}" for method in methods for what in ("error", "bytes", "ratio"))
+    return Experiment(partial(_compare, data_name), ("dense_error", "dense_bytes", *keys, "seconds"),
+                      (_at_most("seconds", seconds),), data=data_name, model=f"mlp:{pixels},300,100,10 with batch norm")
 
 
 _HINTON = ("teacher_errors", "plain_errors", "distilled_errors", "fewer_share",
@@ -92,6 +114,8 @@ EXPERIMENTS = {
     "binary-connect": _binary("mlp:784,1024,1024,1024,10", binary.binary_connect, _at_most("error", 0.015)),
     "bnn-mlp": _binary("mlp:784,1024,1024,1024,10", binary.bnn_mlp, _at_most("error", 0.018)),
     "bnn-lenet-5": _binary("lenet-5", binary.bnn_lenet_5),
+    "compare-digits": _comparison("digits", 64, 180),
+    "compare-mnist": _comparison("mnist", 784, 1800),
 }
 BENCHES = {
     "train": (_at_least("lenet-300-100 on 1 thread", 1.5), _at_least("lenet-300-100 on 2 threads", 1.5),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minicompress import container, data, models, nn, pruning
-from minicompress.recipes import PLANS, Plan, experiments, files, jobs, reproduce, share_weights, tables
+from minicompress.recipes import PLANS, Plan, compare, experiments, files, jobs, reproduce, share_weights, tables
 from minicompress.recipes.hardware import hardware
 
 PLAN = Plan(train_epochs=1, prune_epochs=2, share_epochs=1, sparsity=0.7, clusters=4, bias_clusters=2)
@@ -85,11 +85,79 @@ def test_medians_are_held_against_the_bars(monkeypatch):
     assert max(map(len, text.splitlines()[:-2])) <= 80
 
 
-def test_the_bars_are_those_of_the_papers_and_ours():
-    ratio, error, seconds = experiments.BARS["lenet-5"]
+BINARY = [("binary_ratio", "at least", 30), ("seconds", "at most", 2700)]
+INTEGERS = [("int8_excess", "at most", 0.0005), ("int4_qat_excess", "at most", 0.0015), ("int8_ratio", "at least", 3.9),
+            ("int4_ratio", "at least", 7.5), ("int4_qat_ratio", "at least", 7.5)]
+BARS = {
+    "lenet-300-100": [("ratio", "at least", 40), ("error", "at most", 0.0158), ("seconds", "at most", 300)],
+    "lenet-5": [("ratio", "at least", 39), ("error", "at most", 0.0074), ("seconds", "at most", 1500)],
+    "lenet-300-100-plain": [],
+    "lenet-5-plain": [],
+    "hinton-2015": [
+        ("teacher_errors", "at most", 80), ("plain_errors", "at most", 160), ("distilled_errors", "at most", 90),
+        ("fewer_share", "at least", 0.35), ("without_3s.corrected.right", "at least", 0.95),
+        ("without_3s.corrected.errors", "at most", 150), ("seconds", "at most", 3600)],
+    "integers-lenet-300-100": INTEGERS,
+    "integers-lenet-5": INTEGERS,
+    "slimming-mlp": [("error", "at most", 0.0149), ("parameters_share", "at most", 0.16)],
+    "filters-lenet-5": [("error", "at most", 0.008)],
+    "binary-connect": [("error", "at most", 0.015), *BINARY],
+    "bnn-mlp": [("error", "at most", 0.018), *BINARY],
+    "bnn-lenet-5": BINARY,
+    "compare-digits": [("seconds", "at most", 180)],
+    "compare-mnist": [("seconds", "at most", 1800)],
+    "train": [("lenet-300-100 on 1 thread", "at least", 1.5), ("lenet-300-100 on 2 threads", "at least", 1.5),
+              ("lenet-5 on 1 thread", "at least", 1.0), ("lenet-5 on 2 threads", "at least", 0.9)],
+    "huffman": [("speed beside dahuffman", "at least", 50), ("tables beside payload", "at most", 0.01)],
+    "clustering": [("optimal, speed beside kmeans1d", "at least", 1), ("optimal, objective", "at most", 1.000001),
+                   ("kmeans, speed beside sklearn", "at least", 10), ("kmeans, objective", "at most", 1.01)],
+    "csr": [],
+    "xnor": [("matrix × vector beside BLAS", "at least", 8), ("matrix × matrix beside BLAS", "at least", 0.65)],
+}
+
+
+def test_the_bars_are_those_that_were_set():
+    assert {name: [(bar.what, bar.side, bar.bar) for bar in bars] for name, bars in experiments.BARS.items()} == BARS
+
+
+def test_a_bar_is_met_from_its_own_side():
+    ratio, error, _ = experiments.BARS["lenet-5"]
     assert ratio.met(39.0) and not ratio.met(38.99)
     assert error.met(0.0074) and not error.met(0.0075)
-    assert seconds.met(1500) and not seconds.met(1501)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_comparison_is_measured_method_by_method(tmp_path, fits):
+    fits.trains, said = False, []
+    report = reproduce.reproduce("compare-digits", [7], folder=tmp_path, progress=False,
+                                 say=lambda seed, stage: said.append((seed, stage)))
+    rows = {row["method"]: row for row in report["runs"][0]["rows"]}
+    assert (report["data"], report["model"]) == ("digits", report["runs"][0]["model"])
+    assert report["bars"][0]["reached"] == report["runs"][0]["seconds"] == report["measured"]["seconds"]["median"]
+    for method, row in rows.items():
+        for what in ("error", "bytes", "ratio") if method != "dense" else ():
+            assert report["measured"][f"{method}.{what}"]["values"] == [row[what]]
+    assert report["dense_error"] == rows["dense"]["error"] and report["dense_bytes"] == rows["dense"]["bytes"]
+    assert len(report["measured"]) == 3 * (len(rows) - 1) + 3
+    assert [stage.name for _, stage in said] == [name for name in rows if name != "dense, gzipped"]
+    for seed, stage in said:
+        assert seed == 7 and stage.path.stat().st_size == stage.bytes == rows[stage.name]["bytes"]
+        assert (stage.error, stage.ratio) == (rows[stage.name]["error"], rows[stage.name]["ratio"])
+    assert 0 < sum(stage.seconds for _, stage in said) < report["seconds"]
+    text = tables.reproduction(report)
+    assert re.search(r"deep compression\.bytes +[\d,]+ ", text) and "at most 180" in text
+    assert max(map(len, text.splitlines()[:-2])) <= 80
+
+
+def test_a_comparison_says_which_data(monkeypatch):
+    asked = []
+    monkeypatch.setattr(compare, "compare", lambda *arguments, **options: asked.append((arguments, options)) or {
+        "rows": []})
+    for name in ("compare-digits", "compare-mnist"):
+        experiments.EXPERIMENTS[name].run(3, folder="here", resume=True, progress=False, say=None)
+    options = {"seed": 3, "resume": True, "progress": False, "say": None}
+    assert asked == [(("digits", "here"), options), (("mnist", "here"), options)]
+    assert experiments.EXPERIMENTS["compare-mnist"].data == "mnist"
 
 
 def test_a_seed_that_stands_twice_is_refused():
