@@ -15,6 +15,7 @@ from minicompress.nn import functional
 SCALES = {"T^2": lambda temperature: temperature**2, "1": lambda temperature: 1.0}
 COMBINE = ("probabilities", "logits")
 COLDEST, HOTTEST = 1e-6, 1e9  # within these nothing overflows for logits up to 10^4, even in float32
+HOTTEST_SINGLE = 1e4  # beyond, too little is left of a difference of two probabilities in float32
 
 
 def softened(logits, temperature):
@@ -100,14 +101,16 @@ def soft_target_loss(student_logits, teacher_logits, target, *, temperature, alp
                      weights=None, combine="probabilities"):
     """L = α·H(y, σ(z; 1)) + β·c·H(σ(v; τ), σ(z; τ)) (KD-2), with H(p, q) = −Σ p log q in nats.
 
-    Per example ∂L/∂z = α(σ(z; 1) − y) + (βc/τ)(σ(z; τ) − σ(v; τ)): with c = τ² the soft part keeps its size, whatever
-    τ is. KL(σ(v; τ)‖σ(z; τ)) in place of H differs by what z has no part in, so its gradients are the same.
+    Per example ∂L/∂z = α(σ(z; 1) − y) + (βc/τ)(σ(z; τ) − σ(v; τ)): with c = τ² the soft part keeps its size as τ grows.
+    In floats the two σ(·; τ) become ever more alike, and what rounding takes from their difference grows with τ: in
+    float32 less than 1 % of the largest gradient up to τ = 10^4, if z − v (less its mean) reaches 1; so τ ends there.
+    KL(σ(v; τ)‖σ(z; τ)) in place of H differs by what z has no part in, so its gradients are the same.
 
     Args:
         student_logits: z, a Tensor (N, C): gradients flow into it.
         teacher_logits: v, an array or Tensor (N, C), or a list of K of them (KD-5): none flow there.
         target: y as integers (N,) or distributions (N, C); not looked at, so possibly None, where alpha is 0.
-        temperature: τ, from 10^−6 to 10^9.
+        temperature: τ, from 10^−6 to 10^4, or to 10^9 if all logits are float64.
         alpha, beta: the weights of the two parts, none negative; beta is 1 − alpha unless given.
         scale: c by name, "T^2" for τ² or "1".
         weights, combine: of several teachers, see `soft_targets`.
@@ -128,6 +131,9 @@ def soft_target_loss(student_logits, teacher_logits, target, *, temperature, alp
     z = _cooled(student_logits, temperature)
     if p.shape != z.shape:
         raise ValueError(f"the teacher's logits have shape {p.shape}, the student's {z.shape}")
+    if temperature > HOTTEST_SINGLE and np.float32 in (p.dtype, z.dtype):
+        raise ValueError(f"temperature is {temperature!r}, expected at most {HOTTEST_SINGLE} for float32, in which "
+                         "rounding takes up to 1 % of the soft gradient there; beyond, use float64")
     return hard + beta * SCALES[scale](temperature) * functional.cross_entropy(z, p)
 
 
@@ -135,9 +141,7 @@ def checked_parts(alpha, beta, scale):
     """(alpha, beta), beta being 1 − alpha for None; TypeError for no numbers, ValueError for other ones or scales."""
     if scale not in SCALES:
         raise ValueError(f"scale is {scale!r}, expected one of {tuple(SCALES)}")
-    for name, part in (("alpha", alpha), ("beta", 0.0 if beta is None else beta)):
-        if isinstance(part, bool) or not isinstance(part, Real):
-            raise TypeError(f"{name} is {part!r}, expected a number")
+    _require_number(alpha=alpha, beta=0.0 if beta is None else beta)
     if not 0 <= alpha < math.inf or (beta is None and alpha > 1):
         raise ValueError(f"alpha is {alpha!r}, expected a number of at least 0, and at most 1 unless beta is given")
     beta = 1 - alpha if beta is None else beta
@@ -146,16 +150,26 @@ def checked_parts(alpha, beta, scale):
     return float(alpha), float(beta)
 
 
+def _require_number(**numbers):
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, Real):
+            raise TypeError(f"{name} is {number!r}, expected a number")
+
+
 def lambda_loss(student_logits, teacher_logits, target, *, temperature, weight):
     """L = H(y, σ(z; 1)) + λ·H(σ(v; τ), σ(z; τ)), λ = ``weight`` (KD-3): `soft_target_loss` of α = 1, β = λ, c = 1.
 
     The text writes H(τ(o_S), τ(o_T)), the student first; meant is that the teacher's distribution is the target, as
-    here. Source: MindSpore's textbook, equation 9.3.3.
+    here. Raises TypeError and ValueError for a λ that is no finite number from 0 on, and as `soft_target_loss`.
+    Source: MindSpore's textbook, equation 9.3.3.
 
     >>> z, v = Tensor([[0.0, 0.0]]), np.array([[0.0, 4.0]], np.float32)
     >>> round(lambda_loss(z, v, np.array([1]), temperature=2.0, weight=0.5).item(), 4)  # 1.5 · log 2
     1.0397
     """
+    _require_number(weight=weight)
+    if not 0 <= weight < math.inf:
+        raise ValueError(f"weight is {weight!r}, expected a finite number of at least 0")
     return soft_target_loss(student_logits, teacher_logits, target, temperature=temperature, alpha=1.0, beta=weight,
                             scale="1")
 

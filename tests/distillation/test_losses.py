@@ -23,15 +23,38 @@ def test_a_temperature_that_is_none_is_refused(temperature):
             call()
 
 
-@pytest.mark.parametrize("temperature", [1e-6, 1e9])
+@pytest.mark.parametrize(("temperature", "dtype"), [(1e-6, np.float32), (1e4, np.float32), (1e-6, float), (1e9, float)])
 @pytest.mark.parametrize("largest", [1.0, 1e4])
-def test_at_both_ends_of_the_temperatures_all_is_finite(temperature, largest):
-    z = Tensor(np.float32([[largest, -largest, 0.0]]), requires_grad=True)
-    v, scales = np.float32([[-largest, largest, 0.0]]), ("T^2", "1")
+def test_at_both_ends_of_the_temperatures_all_is_finite(temperature, dtype, largest):
+    z = Tensor(np.array([[largest, -largest, 0.0]], dtype), requires_grad=True)
+    v, scales = np.array([[-largest, largest, 0.0]], dtype), ("T^2", "1")
     losses = [distillation.soft_target_loss(z, v, Y, temperature=temperature, alpha=0.5, scale=c) for c in scales]
     (losses[0] + losses[1]).backward()
     assert np.isfinite([loss.item() for loss in losses]).all() and np.isfinite(z.grad).all()
-    assert np.isfinite(distillation.log_softened(z, temperature).numpy()).all()
+    assert all(np.isfinite(distillation.log_softened(z, t).numpy()).all() for t in (temperature, 1e9))
+
+
+def test_where_float32_would_lose_the_soft_gradient_it_is_refused():
+    for z_type, v_type in ((np.float32, np.float32), (float, np.float32), (np.float32, float)):
+        with pytest.raises(ValueError, match=r"temperature is 10001\.0, expected at most 10000\.0 for float32"):
+            distillation.soft_target_loss(Tensor(Z.astype(z_type)), V.astype(v_type), Y, temperature=10_001, alpha=0.5)
+    distillation.soft_target_loss(Tensor(Z), V, Y, temperature=1e9, alpha=1.0)  # of which nothing is soft
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 100, 1000])
+def test_up_to_there_float32_loses_less_than_one_percent(classes):
+    rng = np.random.default_rng(classes)
+    for _ in range(20):
+        v, difference = rng.normal(size=(2, 4, classes)).astype(np.float32)
+        difference -= difference.mean(axis=1, keepdims=True)
+        z = v + difference / np.abs(difference).max(axis=1, keepdims=True)
+        gradients = []
+        for dtype in (np.float32, float):
+            student = Tensor(z.astype(dtype), requires_grad=True)
+            distillation.soft_target_loss(student, v.astype(dtype), None, temperature=1e4, alpha=0.0).backward()
+            gradients.append(student.grad)
+        lost, size = (np.abs(g).max(axis=1) for g in (gradients[0] - gradients[1], gradients[1]))
+        assert (lost < 0.01 * size).all()
 
 
 @pytest.mark.parametrize("name", ["alpha", "beta"])
@@ -39,6 +62,13 @@ def test_at_both_ends_of_the_temperatures_all_is_finite(temperature, largest):
 def test_parts_that_are_no_numbers_are_refused(name, value):
     with pytest.raises(TypeError, match=rf"{name} is .*, expected a number"):
         distillation.soft_target_loss(Tensor(Z), V, Y, **LOSS | {name: value})
+
+
+@pytest.mark.parametrize(("weight", "error"), [(-1, ValueError), (np.inf, ValueError), (np.nan, ValueError),
+                                               (None, TypeError), (True, TypeError), ("1", TypeError)])
+def test_a_weight_that_is_none_is_refused_by_its_own_name(weight, error):
+    with pytest.raises(error, match=rf"^weight is {weight!r}, expected a"):
+        distillation.lambda_loss(Tensor(Z), V, Y, temperature=2.0, weight=weight)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -93,6 +123,13 @@ def test_no_gradient_reaches_a_teacher(teacher):
     (distillation.soft_target_loss(z, teacher, Y, **LOSS) + distillation.logit_regression_loss(z, V)).backward()
     assert z.grad.any() and not any(v.grad is not None for v in (teacher if isinstance(teacher, list) else [teacher])
                                     if isinstance(v, Tensor))
+
+
+def test_a_mixture_keeps_the_teachers_precision():
+    for dtype in (np.float32, float):
+        for combine in ("probabilities", "logits"):
+            assert distillation.soft_targets([V.astype(dtype)] * 2, temperature=2.0, weights=[0.25, 0.75],
+                                             combine=combine).dtype == dtype
 
 
 def test_the_teacher_may_have_another_precision():

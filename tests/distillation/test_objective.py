@@ -63,12 +63,14 @@ class Asked:
 
 def law_it_is_the_loss_against_the_teachers_in_evaluation(m):
     teachers, model, rng = [noisy_teacher(0), noisy_teacher(3)], student(), np.random.default_rng(0)
-    for some, combine in ((teachers[:1], "logits"), (teachers, "probabilities"), (teachers, "logits")):
-        objective = m.SoftTargets(some, combine=combine, **OPTIONS)
+    unequal = {"weights": (0.25, 0.75)}
+    for some, how in ((teachers[:1], {"combine": "logits"}), (teachers, {"combine": "probabilities"}),
+                      (teachers, unequal), (teachers, {"combine": "logits"} | unequal)):
+        objective = m.SoftTargets(some, **OPTIONS, **how)
         for augment in (None, Jitter(1)):
             for batch in batches(digits(), 40, rng=rng, shuffle=True, augment=augment):
                 answers = [nn.predict(teacher, batch.x) for teacher in some]
-                expected = soft_target_loss(model(Tensor(batch.x)), answers, batch.y, combine=combine, **OPTIONS)
+                expected = soft_target_loss(model(Tensor(batch.x)), answers, batch.y, **OPTIONS, **how)
                 assert objective(model, batch).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -122,6 +124,7 @@ def test_law(law):
     ("for teacher in self.teachers]\n        return", "for teacher in self.teachers[:1]]\n        return"),
     ("batch.y, **self.options)", "batch.y, **self.options | {'temperature': 1.0})"),
     ("_answer(teacher, batch.x)", "_answer(teacher.train(), batch.x)"),
+    ("checked_weights(weights, len", "checked_weights(None, len"),
 ])
 def test_a_planted_bug_is_caught(old, new):
     mutant = mutate(objective, old, new)
