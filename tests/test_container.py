@@ -66,6 +66,14 @@ def binary(rng):
     return binarization.pack(net.eval())
 
 
+def pruned(model, sparsity=0.5):
+    """A mask on every weight array."""
+    for _, parameter in list(model.named_parameters(projections=False)):
+        if parameter.ndim > 1:
+            nn.project(parameter, pruning.MagnitudePruning(sparsity))
+    return model
+
+
 def sparse_rows(rng, model=None):
     """A pruned network whose second layer computes on sparse rows."""
     model = models.mlp([12, 40, 7], rng=rng) if model is None else model
@@ -82,7 +90,10 @@ MODELS = {
     "convolutional, compressed": lambda rng: compressed(convolutional(rng), rng, keep=0.5),
     "int8": lambda rng: integers(rng, 8),
     "int4, residual": lambda rng: integers(rng, 4, residual(rng)),
+    "int8, pruned": lambda rng: integers(rng, 8, pruned(convolutional(rng))),
     "residual": residual,
+    "signs with alphas": lambda rng: binarization.binarize(convolutional(rng), binarization.ScaledSign),
+    "signs, pruned": lambda rng: binarization.binarize(pruned(convolutional(rng)), binarization.ScaledSign),
     "binary, packed": binary,
     "sparse rows": sparse_rows,
 }

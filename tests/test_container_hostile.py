@@ -22,43 +22,106 @@ from tests.test_container import (
     law_round_trip,
     law_untouched,
     made,
+    pruned,
     sparse_rows,
 )
 
 
+def tiny(rng):
+    return models.mlp([8, 6, 3], rng=rng)
+
+
+def tiny_convolutional(rng):
+    """Every integer layer in a few bytes: a residual add, both poolings, a ReLU of its own."""
+    add = nn.Add({"body": nn.Conv2d(2, 2, 1, rng=rng), "shortcut": nn.Identity()})
+    return nn.Sequential({"input": nn.ImageInput(1, 8, 8), "conv": nn.Conv2d(1, 2, 3, stride=2, rng=rng), "add": add,
+                          "average": nn.AvgPool2d(2, 1), "relu": nn.ReLU(), "max": nn.MaxPool2d(2),
+                          "flatten": nn.Flatten(), "fc": nn.Linear(2, 2, rng=rng)})
+
+
+def shared(rng):
+    """Few values, some of them much more frequent."""
+    model = models.mlp([32, 8, 3], rng=rng)
+    for layer in (model.fc1, model.fc2):
+        nn.assign(layer.weight, Codebook(np.minimum(rng.geometric(0.6, layer.weight.shape), 6) - 1, np.arange(6.0), 3))
+    return model
+
+
 def tiny_binary(rng):
-    return binarization.pack(binarization.binarize(models.mlp([8, 6, 3], rng=rng), activations=True).eval())
+    net = nn.Sequential({"input": nn.ImageInput(1, 6, 6), "conv": nn.Conv2d(1, 2, 3, rng=rng),
+                         "second": nn.Conv2d(2, 3, 3, padding=1, rng=rng), "pool": nn.MaxPool2d(2),
+                         "flatten": nn.Flatten(), "fc": nn.Linear(12, 3, rng=rng)})
+    return binarization.pack(binarization.binarize(net, activations=True).eval())
 
 
-SMALL = {
-    "compressed": lambda rng: compressed(models.mlp([8, 6, 3], rng=rng), rng),
-    "int4": lambda rng: integers(rng, 4, models.mlp([64, 3, 2], rng=rng)),
-    "binary, packed": tiny_binary,
-    "sparse rows": lambda rng: sparse_rows(rng, models.mlp([3, 12, 4], rng=rng)),
+SMALL = {  # a network by each method, and how it is written
+    "dense": (tiny, {}),
+    "pruned": (lambda rng: pruned(tiny(rng)), {}),
+    "compressed": (lambda rng: compressed(tiny(rng), rng), {}),
+    "shared, Huffman": (shared, {}),
+    "shared, fixed width": (shared, {"entropy": False}),
+    "int8": (lambda rng: integers(rng, 8, models.mlp([64, 3, 2], rng=rng)), {}),
+    "int4": (lambda rng: integers(rng, 4, models.mlp([64, 3, 2], rng=rng)), {}),
+    "int8, pruned": (lambda rng: integers(rng, 8, pruned(models.mlp([64, 3, 2], rng=rng))), {}),
+    "int8, convolutional": (lambda rng: integers(rng, 8, tiny_convolutional(rng)), {}),
+    "signs with alphas": (lambda rng: binarization.binarize(tiny(rng), binarization.ScaledSign), {}),
+    "signs, pruned": (lambda rng: binarization.binarize(pruned(tiny(rng)), binarization.ScaledSign), {}),
+    "binary, packed": (tiny_binary, {}),
+    "sparse rows": (lambda rng: sparse_rows(rng, models.mlp([3, 12, 4], rng=rng)), {}),
 }
 
 
 @pytest.fixture(scope="module", params=SMALL)
 def small(request, tmp_path_factory):
-    path = tmp_path_factory.mktemp("small") / "model.mcz"
-    container.save(SMALL[request.param](np.random.default_rng(0)), path)
+    path, (make, options) = tmp_path_factory.mktemp("small") / "model.mcz", SMALL[request.param]
+    container.save(make(np.random.default_rng(0)), path, **options)
+    assert isinstance(container.load(path), nn.Module)
     return path.read_bytes()
 
 
-def test_cut_off_anywhere_or_followed_by_more(small, tmp_path):
-    for n in range(len(small)):
+# In the fast suite places are drawn, a slow test takes every one.
+EVERY = pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["drawn", "every"])
+
+
+def places(count, every):
+    drawn = np.random.default_rng(0).integers(0, count, 40).tolist()
+    return range(count) if every else sorted({0, count - 1, *drawn})
+
+
+@EVERY
+def test_cut_off_anywhere_or_followed_by_more(small, every, tmp_path):
+    for n in places(len(small), every):
         law_refused(container, small[:n], tmp_path)
     law_refused(container, small + b"\0", tmp_path)
     law_refused(container, small + small, tmp_path)
 
 
-def test_any_byte_changed(small, tmp_path):
-    for place in range(len(small)):
+@EVERY
+def test_any_byte_changed(small, every, tmp_path):
+    for place in places(len(small), every):
         for change in (0x01, 0x80, 0xFF, small[place]):
             if change:
                 bad = bytearray(small)
                 bad[place] ^= change
                 law_refused(container, bytes(bad), tmp_path)
+
+
+def test_every_form_and_every_layer_of_integers_or_bits_is_among_them(tmp_path):
+    """So that no method's file is left out of what stands above and below."""
+    tables = {name: container.save(make(np.random.default_rng(0)), tmp_path / "net.mcz", **options).sizes["code tables"]
+              for name, (make, options) in SMALL.items()}
+    assert tables["shared, Huffman"] and not tables["shared, fixed width"]
+    made, forms, layers = [make(np.random.default_rng(0)) for make, _ in SMALL.values()], set(), set()
+    for model in made:
+        layers |= {type(module).__name__ for _, module in model.named_modules()}
+        for _, parameter in model.named_parameters(projections=False):
+            form = parameter.form()
+            forms.add((type(form).__name__, type(form.inner).__name__ if isinstance(form, Sparse) else None))
+    plain = {codec.form.__name__ for codec in coding.CODECS.values()} - {"Sparse"}
+    assert forms >= {(name, None) for name in plain} | {("Sparse", name) for name in plain}
+    chapters = ("quantization", "binarization", "pruning")
+    own = {name for name, cls in nn.graph.LAYERS.items() if cls.__module__.split(".")[1] in chapters}
+    assert layers >= own
 
 
 # Hostile files, whose checksums are right
@@ -207,11 +270,22 @@ def law_harmless(container, data, path, limit):
         assert peak <= limit + 100_000  # tracebacks and the like
 
 
-@settings(max_examples=300)
+def fuzzed(small, changes, folder):
+    _, start = read_varint(small, 8)
+    law_harmless(container, reseal(small[start:], changes), folder / "fuzz.mcz", 2_000_000)
+
+
+@settings(max_examples=60)
 @given(changes=CHANGES)
 def test_fuzzed_files_do_no_harm(small, tmp_path_factory, changes):
-    _, start = read_varint(small, 8)
-    law_harmless(container, reseal(small[start:], changes), tmp_path_factory.getbasetemp() / "fuzz.mcz", 2_000_000)
+    fuzzed(small, changes, tmp_path_factory.getbasetemp())
+
+
+@pytest.mark.slow
+@settings(max_examples=1000)
+@given(changes=CHANGES)
+def test_fuzzed_files_do_no_harm_however_many(small, tmp_path_factory, changes):
+    fuzzed(small, changes, tmp_path_factory.getbasetemp())
 
 
 LAYERS = st.deferred(lambda: st.one_of(

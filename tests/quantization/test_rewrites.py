@@ -49,8 +49,12 @@ def test_the_prepared_and_the_converted_network_are_equal(seed, weights, activat
         same_bits(nn.predict(prepared, x), nn.predict(converted, x))
 
 
-def test_every_layer_between_the_ends_gives_integers():
-    _, converted = lowered(residual(), images())
+@pytest.mark.parametrize(("bits", "stored"), [(8, False), (8, True), (4, True)])
+def test_every_layer_between_the_ends_gives_integers(bits, stored, tmp_path):
+    _, converted = lowered(residual(), images(), weights=bits)
+    if stored:
+        container.save(converted, tmp_path / "net.mcz")
+        converted = container.load(tmp_path / "net.mcz")
     seen = []
 
     def note(module, x, y):
