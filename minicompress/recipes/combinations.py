@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from minicompress import binarization, container, nn, pruning, quantization
+from minicompress.data import Dataset
 from minicompress.nn import optim
 
 from .channels import strongest
@@ -20,9 +21,8 @@ BEFORE = {
     "int8": ("cut", "pruned"),
     "int4": ("cut", "pruned"),
     "binary": ("pruned",),
-    "huffman": ("cut", "pruned", "clustered", "int8", "int4"),
+    "huffman": ("cut", "pruned", "clustered", "int8", "int4", "binary"),
 }
-_CODED = ("clustered", "int8", "int4", "binary")
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,6 @@ def _reason(first, second):
         return "once is enough"
     if first == "huffman":
         return "Huffman codes are how the file is written, so they come last"
-    if second == "huffman":
-        return "a sign takes one bit, and no prefix code takes less"
     if second == "cut":
         return f"channels are cut from a network whose weights are still free, so cut before {first}"
     if second == "pruned":
@@ -79,16 +77,21 @@ def combine(model, methods, dataset, *, settings=None, objective=nn.cross_entrop
         methods: names out of `BEFORE`, in their order. "cut" removes the channels of least L1 norm (PR-4), "pruned" the
             weights of least magnitude (PR-2), gradually; "clustered" shares weights and trains the centroids (QU-11,
             QU-12); "int8" and "int4" train with fake quantization and convert to integers only (QU-9, QU-10); "binary"
-            gives weights a sign and one scale per channel (BI-5). "huffman" changes nothing but the file: see `write`.
+            gives weights a sign and one scale per channel (BI-5). "huffman" changes nothing but the file: see `write`;
+            of binary weights it codes the mask, as a sign takes one bit already.
         dataset: a `data.Dataset`; weights are chosen on its validation split.
         settings: a `Settings`.
         objective: of all fine-tuning, such as a `distillation.SoftTargets`.
         folder: for checkpoints, if there shall be any: from them a killed run goes on with ``resume=True``, as in
             every `Course`.
 
-    Raises ValueError, with the reason, for methods that don't compose, and whatever the methods refuse.
+    Raises ValueError, with the reason, for methods that don't compose, TypeError for a model or a dataset of another
+    kind, and whatever the methods refuse.
     """
     require_composable(methods)
+    if not isinstance(model, nn.Sequential) or not isinstance(dataset, Dataset):
+        raise TypeError(f"model is a {type(model).__name__} and dataset a {type(dataset).__name__}, expected a "
+                        "Sequential and a data.Dataset, with the validation split to choose weights on")
     settings, model = settings or Settings(), copy.deepcopy(model)
     steps = {"cut": _cut, "pruned": _prune, "clustered": _cluster, "binary": _binary,
              "int8": _integers(8), "int4": _integers(4), "huffman": lambda model, *_: model}

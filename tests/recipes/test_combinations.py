@@ -2,19 +2,22 @@
 
 import dataclasses
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from minicompress import container, data, distillation, models, nn
 from minicompress.forms import Affine, Codebook, Sign, Sparse
-from minicompress.recipes import combinations
+from minicompress.recipes import combinations, fresh
 
 PAIRS = list(itertools.product(combinations.BEFORE, repeat=2))
 # What the project promises, apart from the table in the code.
 PROMISED = {("pruned", "int8"), ("pruned", "int4"), ("pruned", "clustered"), ("pruned", "binary"), ("cut", "pruned"),
             ("cut", "clustered"), ("cut", "int8"), ("cut", "int4"), ("clustered", "huffman"), ("int4", "huffman")}
-HARMLESS = {("cut", "huffman"), ("pruned", "huffman"), ("int8", "huffman")}  # what a file may have anyway
+HARMLESS = {("cut", "huffman"), ("pruned", "huffman"), ("int8", "huffman"), ("binary", "huffman")}  # as any file may
+LONGER = [("pruned", "clustered", "huffman"), ("pruned", "binary", "huffman"), ("cut", "pruned", "int4", "huffman")]
 FORMS = {"clustered": Codebook, "int8": Affine, "int4": Affine, "binary": Sign}
 SETTINGS = combinations.Settings(sparsity=0.75, channels_kept=0.5, clusters=4, epochs=4)
 
@@ -41,17 +44,28 @@ def combined(trained, methods, dataset, path, **options):
     return model, combinations.write(model, methods, path)
 
 
+@pytest.fixture(scope="module")
+def made(trained, dataset, tmp_path_factory):
+    """methods -> the network, the file's `Inspection` and its path, made once."""
+    folder, known = tmp_path_factory.mktemp("combined"), {}
+
+    def of(methods):
+        if methods not in known:
+            path, before = folder / f"{'-'.join(methods)}.mcz", nn.predict(trained, dataset.test).tobytes()
+            known[methods] = (*combined(trained, methods, dataset, path), path)
+            assert nn.predict(trained, dataset.test).tobytes() == before, "the network that was given has changed"
+        return known[methods]
+    return of
+
+
 def innermost(form):
     return innermost(form.inner) if isinstance(form, Sparse) else form
 
 
-def law_file(trained, methods, dataset, folder, **options):
+def law_file(model, inspection, path, methods, dataset, folder):
     """The file holds what each method promises, loads to the same logits, and no damage of it loads at all."""
-    path, before = folder / "net.mcz", nn.predict(trained, dataset.test).tobytes()
-    model, inspection = combined(trained, methods, dataset, path, **options)
     logits = nn.predict(model, dataset.test)
     assert nn.predict(container.load(path), dataset.test).tobytes() == logits.tobytes()
-    assert nn.predict(trained, dataset.test).tobytes() == before, "the network that was given has changed"
     assert nn.evaluate(model, dataset).error < 0.5  # guessing is 0.9
 
     weights = {name: p for name, p in model.named_parameters(projections=False) if p.ndim > 1}
@@ -70,9 +84,9 @@ def law_file(trained, methods, dataset, folder, **options):
 
     whole, rng = path.read_bytes(), np.random.default_rng(3)
     for cut in rng.integers(0, len(whole), 20):
-        refused(path, whole[:cut])
+        refused(folder / "bad.mcz", whole[:cut])
     for place in rng.integers(0, len(whole), 20):
-        refused(path, whole[:place] + bytes([whole[place] ^ 1 << rng.integers(8)]) + whole[place + 1:])
+        refused(folder / "bad.mcz", whole[:place] + bytes([whole[place] ^ 1 << rng.integers(8)]) + whole[place + 1:])
 
 
 def refused(path, damaged):
@@ -87,30 +101,58 @@ def test_what_is_promised_composes_and_little_else():
 
 
 @pytest.mark.parametrize("method", combinations.BEFORE)
-def test_a_method_alone(method, trained, dataset, tmp_path):
-    law_file(trained, [method], dataset, tmp_path)
+def test_a_method_alone(method, made, dataset, tmp_path):
+    law_file(*made((method,)), (method,), dataset, tmp_path)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-def test_every_ordered_pair_composes_or_is_refused(pair, trained, dataset, tmp_path):
+def test_every_ordered_pair_composes_or_is_refused(pair, trained, made, dataset, tmp_path):
     if pair in PROMISED | HARMLESS:
-        law_file(trained, pair, dataset, tmp_path)
+        law_file(*made(pair), pair, dataset, tmp_path)
     else:
         first, second = pair
         with pytest.raises(ValueError, match=f"^{first}, then {second}: .{{10}}"):
             combined(trained, pair, dataset, tmp_path / "net.mcz")
 
 
-@pytest.mark.parametrize("methods", [["pruned", "int8"], ["pruned", "int4"], ["pruned", "clustered"],
-                                     ["pruned", "binary"], ["cut", "pruned"], ["cut", "clustered"], ["cut", "int8"],
-                                     ["cut", "int4"], ["cut", "pruned", "int4", "huffman"]], ids="-".join)
+@pytest.mark.parametrize("methods", LONGER, ids="-".join)
+def test_more_than_two(methods, made, dataset, tmp_path):
+    law_file(*made(methods), methods, dataset, tmp_path)
+
+
+def test_a_fresh_process_computes_the_same_of_every_file(made, dataset):
+    allowed = [*((method,) for method in combinations.BEFORE), *sorted(PROMISED | HARMLESS), *LONGER]
+    code = ("import sys; from minicompress import data; from minicompress.recipes import fresh\n"
+            "test = data.load('digits').test\n"
+            "for path in sys.argv[1:]: print(fresh.logits_digest(path, test))")
+    said = subprocess.run([sys.executable, "-c", code, *(str(made(methods)[2]) for methods in allowed)], check=True,
+                          capture_output=True, text=True, env=fresh.package_environment()).stdout.split()
+    assert said == [fresh.logits_digest(made(methods)[0], dataset.test) for methods in allowed]
+    assert len(set(said)) > 10  # not all the same network
+
+
+def test_huffman_codes_shrink_the_masks_of_signs_and_never_the_signs(made):
+    """A sign takes one bit in any code; but which weights there are takes less in one."""
+    sizes = {methods: made(methods)[1].sizes for methods in (
+        ("binary",), ("binary", "huffman"), ("pruned", "binary"), ("pruned", "binary", "huffman"))}
+    assert sizes["binary",] == sizes["binary", "huffman"]
+    plain, coded = sizes["pruned", "binary"], sizes["pruned", "binary", "huffman"]
+    assert plain["payload"] == coded["payload"] and coded["code tables"]
+    assert coded["indices"] + coded["code tables"] < plain["indices"]
+
+
+@pytest.mark.parametrize("methods", [("pruned", "int8"), ("pruned", "int4"), ("pruned", "clustered"),
+                                     ("pruned", "binary"), ("cut", "pruned"), ("cut", "clustered"), ("cut", "int8"),
+                                     ("cut", "int4"), ("cut", "pruned", "int4", "huffman")], ids="-".join)
 def test_each_with_distillation_as_the_objective(methods, trained, dataset, tmp_path):
-    objective, asked = distillation.SoftTargets(trained, temperature=4.0, alpha=0.0), []
+    objective, asked, path = distillation.SoftTargets(trained, temperature=4.0, alpha=0.0), [], tmp_path / "net.mcz"
 
     def noting(model, batch):
         asked.append(len(batch.indices))
         return objective(model, batch)
-    law_file(trained, methods, dataset, tmp_path, objective=noting)
+    before = nn.predict(trained, dataset.test).tobytes()
+    law_file(*combined(trained, methods, dataset, path, objective=noting), path, methods, dataset, tmp_path)
+    assert nn.predict(trained, dataset.test).tobytes() == before, "the network that was given has changed"
     assert sum(asked) == 300 * SETTINGS.epochs * sum(method != "huffman" for method in methods)
 
 
@@ -119,3 +161,10 @@ def test_three_that_do_not_all_fit_are_refused():
         combinations.require_composable(["cut", "pruned", "binary"])
     with pytest.raises(ValueError, match="no method is called 'int2', expected some of cut, pruned"):
         combinations.require_composable(["int2"])
+
+
+def test_what_is_no_model_or_no_dataset_is_refused(trained, dataset):
+    for model, given in ((trained, dataset.train), (None, dataset), (trained.fc1, dataset), (trained, "digits")):
+        with pytest.raises(TypeError, match=rf"model is a {type(model).__name__} and dataset a {type(given).__name__}, "
+                                            r"expected a Sequential and a data\.Dataset"):
+            combinations.combine(model, ["int8"], given, rng=np.random.default_rng(0))
