@@ -63,7 +63,8 @@ class FakeQuantize(Module):
 
 
 def _on(grid, y, codes):
-    """The numbers that codes stand for, with the gradient of y where y lies within the grid (QU-8)."""
+    """The numbers that codes stand for, with the gradient of y where no code is clipped: up to half a step beyond the
+    grid's ends, which still is rounded to them (QU-8)."""
     return fake_quantize(y, grid.dequantize(codes), grid.low - grid.scale / 2, grid.high + grid.scale / 2)
 
 

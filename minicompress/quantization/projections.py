@@ -14,8 +14,9 @@ NARROW = 2.0**-8
 class AffineQuantization(Projection):
     """Each weight is s·(q − z) with an integer q of few bits (QU-1); the gradient passes where no code is clipped.
 
+    That is up to half a step beyond the last codes, q_min − ½ ≤ r/s + z ≤ q_max + ½; farther out it is 0 (QU-8).
     `fit` chooses s and z from the range of the weights, of those at ``where`` only if given; afterwards they rest, and
-    the latent weights move between the codes (QU-8). One scale for each output channel (QU-3), or one for the layer.
+    the latent weights move between the codes. One scale for each output channel (QU-3), or one for the layer.
 
     A channel's range is at least 2⁻⁸ of the layer's widest, so that its biases, integers on a grid as fine as its
     weights', fit 32 bits even if it has no weights. The price: in a channel whose weights are all below half a step of

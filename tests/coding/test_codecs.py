@@ -39,6 +39,8 @@ HOSTILE = {
     "alphas that are all 1, one a row": shape(2, 1) + b"\x1c" + number([1, 1]) + b"\xc0",
     "an alpha of minus zero": shape(2) + b"\x14" + number(-0.0) + b"\xc0",
     "a negative alpha": shape(2) + b"\x14" + number(-1) + b"\xc0",
+    "an infinite alpha": shape(2) + b"\x14" + number(np.inf) + b"\xc0",
+    "an alpha that is no number": shape(2, 1) + b"\x1c" + number([1, np.nan]) + b"\xc0",
     "minus zero by its bit": shape(2) + b"\x14" + number(0) + b"\x80",
     "minus zero by its bit, in a row": shape(2, 1) + b"\x1c" + number([2, 0]) + b"\x80",
     "zero points that are all 0": shape(1) + b"\x13\x08" + number(1) + number(0, "<i4") + b"\x00\x80",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minicompress import nn
+from minicompress import models, nn
 from minicompress.engine import Tensor
 from minicompress.equations import affine as literal
 from minicompress.forms import Affine, Dense, Sparse
@@ -11,10 +11,12 @@ from minicompress.nn import Parameter
 from minicompress.pruning import Mask
 from minicompress.quantization import (
     AffineQuantization,
+    calibrate,
     choose_params,
     code_range,
     dequantize,
     layers,
+    prepare,
     projections,
     quantize,
 )
@@ -64,14 +66,34 @@ def test_the_form_holds_the_codes_as_printed(symmetric, per_channel):
     assert not symmetric or not form.zero_point.any()
 
 
-def test_gradients_pass_where_no_code_is_clipped():
+ENDS = {-0.6: 0.0, -0.4: 1.0, 0.0: 1.0, 7.0: 1.0, 7.4: 1.0, 7.6: 0.0, 99.0: 0.0}  # steps from the first of 8 codes
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_gradients_of_weights_pass_where_no_code_is_clipped(symmetric, per_channel):
     """(QU-8)"""
-    parameter = nn.project(Parameter([0.9, -1.0, 0.2]), AffineQuantization(3, per_channel=False))
-    scale = float(parameter.form().scale)
-    parameter.set(np.array([3.4 * scale, -4.6 * scale, 9.0]))
-    parameter.effective().backward(np.array([2.0, 2.0, 2.0], np.float32))
-    assert parameter.grad.tolist() == [literal.straight_through_gradient(2.0, float(r), scale, 0, -4, 3)
-                                       for r in parameter.data] == [2.0, 0.0, 0.0]
+    parameter = nn.project(Parameter([[0.9, -1.0, 0.2], [9.0, -1.0, 0.1]]),
+                           AffineQuantization(3, per_channel=per_channel, symmetric=symmetric))
+    form = parameter.form()
+    scale, zero = (np.broadcast_to(a, (2,)).reshape(2, 1) for a in (form.scale, form.zero_point))
+    parameter.data = (scale * (np.array(list(ENDS)) - 4 - zero)).astype(np.float32)
+    parameter.effective().backward(np.full((2, len(ENDS)), 2.0, np.float32))
+    assert parameter.grad.tolist() == [[2 * passes for passes in ENDS.values()]] * 2
+    assert parameter.grad.ravel().tolist() == [
+        literal.straight_through_gradient(2.0, float(r), float(s), int(z), -4, 3)
+        for row, s, z in zip(parameter.data, scale[:, 0], zero[:, 0], strict=True) for r in row]
+
+
+def test_gradients_of_activations_pass_where_no_code_is_clipped():
+    """(QU-8)"""
+    model = models.mlp([1, 2, 2], rng=np.random.default_rng(0))
+    prepared = calibrate(prepare(model, activations=3), np.float32([[-0.3], [2.0]]))
+    grid, steps = prepared.quantize.grid(), np.array([*ENDS])[:, None]
+    assert grid.zero_point != 0
+    x = Tensor((grid.low + grid.scale * steps).astype(np.float32), requires_grad=True)
+    prepared.quantize(x).backward(np.full(x.shape, 2.0, np.float32))
+    assert x.grad.ravel().tolist() == [2 * passes for passes in ENDS.values()]
 
 
 def test_after_fit_no_other_code_is_nearer():
