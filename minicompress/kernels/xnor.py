@@ -42,15 +42,15 @@ def matmul(a_words, b_words, n):
 
     a_words : uint64 (M, W) and b_words : uint64 (N, W), from `pack`; n : the ±1 numbers in a row, 64·(W−1) < n ≤ 64·W
 
-    Returns int32 (M, N). Raises ValueError for shapes or an n that don't fit, TypeError for anything but uint64 and an
-    integer n.
+    Returns int32 (M, N). Raises ValueError for shapes or an n that don't fit, and for bits set behind the n-th, which
+    would be counted; TypeError for anything but uint64 and an integer n.
 
     >>> a, b = np.array([[1, -1, 1]]), np.array([[1, 1, 1], [-1, 1, -1]])
     >>> matmul(pack(a), pack(b), 3), a @ b.T
     (array([[ 1, -3]], dtype=int32), array([[ 1, -3]]))
     """
     _check(2, a_words=a_words, b_words=b_words)
-    n = _count(n, a_words)
+    n = _count(n, a_words=a_words, b_words=b_words)
     return n - 2 * _differing(a_words, b_words)
 
 
@@ -61,7 +61,8 @@ def conv2d(x_words, weight_words, n, *, stride=1, padding=0):
 
     The padding is exactly zero, as in `engine.conv2d`: ±1 has no 0, so the frame is computed as if it were −1 and what
     it contributed, a sum of the filter's own signs, is taken off again, in integers. Returns int32 (N, F, out, out′).
-    Raises ValueError for shapes or an n that don't fit, TypeError for anything but uint64 and an integer n.
+    Raises ValueError for shapes, an n or bits behind it that don't fit, TypeError for anything but uint64 and an
+    integer n.
 
     >>> x, w = np.ones((1, 3, 2, 2)), np.ones((1, 3, 3, 3))
     >>> conv2d(pack(x), pack(w), 3, padding=1)
@@ -69,7 +70,7 @@ def conv2d(x_words, weight_words, n, *, stride=1, padding=0):
              [12, 12]]]], dtype=int32)
     """
     _check(4, x_words=x_words, weight_words=weight_words)
-    n = _count(n, x_words)
+    n = _count(n, x_words=x_words, weight_words=weight_words)
     images, (filters, words, k, _) = x_words.transpose(1, 2, 3, 0), weight_words.shape  # (W, H, H′, N)
     (_, height, width, batch), p = images.shape, padding
     if k != weight_words.shape[3] or min(height, width) + 2 * p < k or stride < 1 or p < 0:
@@ -132,9 +133,14 @@ def _check(ndim, **arrays):
         raise ValueError(f"{' and '.join(arrays)} have {a[1]} and {b[1]} words a row, expected as many")
 
 
-def _count(n, words):
+def _count(n, **arrays):
+    """n as a Python integer, after a look at it and at the last word of each row."""
     if isinstance(n, bool) or not isinstance(n, int | np.integer):
         raise TypeError(f"n is {n!r}, expected an integer")
-    if not WORD * (words.shape[1] - 1) < n <= WORD * words.shape[1]:
-        raise ValueError(f"n is {n}, which is not what {words.shape[1]} words of {WORD} bits hold")
+    count = next(iter(arrays.values())).shape[1]
+    if not WORD * (count - 1) < n <= WORD * count:
+        raise ValueError(f"n is {n}, which is not what {count} words of {WORD} bits hold")
+    for name, words in arrays.items():
+        if n % WORD and (words[:, -1] >= np.uint64(1 << n % WORD)).any():
+            raise ValueError(f"{name} has bits set behind the {n}-th of a row, expected none there, as from pack")
     return int(n)  # a Python integer leaves int32 as it is

@@ -1,7 +1,7 @@
 """Channels really removed: a new, smaller model, in which nothing is left of what was cut."""
 
 import copy
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def choose_channels(scores, *, sparsity=None, counts=None):
         counts: {layer: how many to keep}, ranked layer by layer; layers that are not named stay whole.
 
     Of equal scores the earlier channel goes first. Raises ValueError unless one of sparsity and counts is given, for
-    NaN, and for more to drop or to keep than there are channels.
+    NaN, and for more to drop or to keep than there are channels; TypeError for what is no dict where one belongs.
 
     >>> scores = {"a": np.array([1.0, 4.0]), "b": np.array([2.0, 3.0, 9.0])}
     >>> {layer: kept.tolist() for layer, kept in choose_channels(scores, sparsity=0.4).items()}
@@ -49,6 +49,9 @@ def choose_channels(scores, *, sparsity=None, counts=None):
     """
     if (sparsity is None) == (counts is None):
         raise ValueError(f"sparsity is {sparsity!r} and counts {counts!r}, expected one of them")
+    _require_dict(scores=scores, counts={} if counts is None else counts)
+    if not isinstance(sparsity, Real | dict | None) or isinstance(sparsity, bool):
+        raise TypeError(f"sparsity is {sparsity!r}, expected a fraction in [0, 1] or a dict of such by layer")
     scores = {layer: np.array(score, np.float64) for layer, score in scores.items()}
     for layer, score in scores.items():
         if score.ndim != 1 or not score.size or np.isnan(score).any() or (score < 0).any():
@@ -88,16 +91,17 @@ def cut_channels(model, example, keep, *, absorb_bias=False):
 
     Masks are cut like their weights, projections without a learned state stay. Build the optimizer afterwards.
 
-    Raises TypeError for a module that can't be traced and for indices that are no integers; ValueError, with the
-    reason, for unknown layers, indices out of range or twice, no index at all, channels of the input or output, cuts
-    that contradict each other or leave groups of different sizes, weights under other projections, and constants
-    that can't be absorbed. Source: Li et al. 2017, section 3; Liu et al. 2017, section 3.
+    Raises TypeError for a module that can't be traced, a ``keep`` that is no dict, and indices that are no integers;
+    ValueError, with the reason, for unknown layers, indices out of range or twice, no index at all, channels of the
+    input or output, cuts that contradict each other or leave groups of different sizes, weights under other
+    projections, and constants that can't be absorbed. Source: Li et al. 2017, section 3; Liu et al. 2017, section 3.
 
     >>> from minicompress import models
     >>> model = models.mlp([4, 3, 2], rng=np.random.default_rng(0))
     >>> cut_channels(model, np.zeros((1, 4), np.float32), {"fc1": [0, 2]}).fc1.weight.shape
     (2, 4)
     """
+    _require_dict(keep=keep)
     traced = trace(model, example)
     gone, smaller = _gone(traced, keep), copy.deepcopy(model)
     layers, done = dict(smaller.named_modules()), set()
@@ -111,6 +115,12 @@ def cut_channels(model, example, keep, *, absorb_bias=False):
             if not (columns.all() and rows.all()):
                 _shrink(name, layer, rows, columns)
     return smaller
+
+
+def _require_dict(**options):
+    for name, option in options.items():
+        if not isinstance(option, dict):
+            raise TypeError(f"{name} is {option!r}, expected a dict by the layers' dotted names")
 
 
 def _gone(traced, keep):

@@ -20,7 +20,8 @@ def sensitivity(model, data, sparsities, *, batch_size=256):
         batch_size: examples per forward pass.
 
     Returns the errors as fractions, by the weight's dotted name. Raises ValueError for data without labels, a
-    Dataset without a validation split, no levels, and levels outside [0, 1]. Source: Han et al. 2015, section 4.
+    Dataset without a validation split, no levels, and levels outside [0, 1]; TypeError for what is no Module.
+    Source: Han et al. 2015, section 4.
 
     >>> from minicompress import models
     >>> x, y = np.eye(3, dtype=np.float32), np.arange(3)
@@ -28,6 +29,8 @@ def sensitivity(model, data, sparsities, *, batch_size=256):
     >>> list(sensitivity(model, (x, y), [0.0, 0.5, 1.0])) == ["fc1.weight"]
     True
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is a {type(model).__name__}, expected a Module")
     if isinstance(data, Dataset):
         if data.validation is None:
             raise ValueError(f"{data.name} has no validation split: load it with validation=…, rng=…; its test split "

@@ -59,21 +59,35 @@ def choose_params(r_min, r_max, bits, *, symmetric=False):
 def quantize(r, scale, zero_point, quant_min, quant_max):
     """q = clip(round(r/s + z), q_min, q_max) (QU-1): computed in float64, halves rounded to even, clipped, then cast.
 
-    r: an array; scale, zero_point: broadcast against it. Returns the smallest signed integers that hold the codes:
-    int8, int16 or int32. Raises ValueError for NaN, which has no code, for q_min > q_max, and for a scale that is not
-    a finite number above 0. Infinities are clipped.
+    r: an array; scale, zero_point: broadcast against it; quant_min, quant_max: int32 integers. Returns the smallest
+    signed integers that hold the codes: int8, int16 or int32. Infinities are clipped. Raises ValueError for NaN, which
+    has no code, for q_min > q_max, for a scale that is not a finite number above 0, and for a zero point that is no
+    code, by which 0 would not be exact; TypeError for bounds and zero points that are no integers.
     Source: Jacob et al. 2018, eq. 1 and 12.
 
     >>> quantize([-9.0, 0.25, 0.75, 9.0], 0.5, 0, -2, 1)
     array([-2,  0,  1,  1], dtype=int8)
     """
+    for name, bound in (("quant_min", quant_min), ("quant_max", quant_max)):
+        _require_integers(name, bound, -(2**31), 2**31 - 1)
     if quant_min > quant_max:
         raise ValueError(f"codes from {quant_min} to {quant_max}: expected the lower bound first")
     if not ((np.asarray(scale) > 0) & np.isfinite(scale)).all():
         raise ValueError(f"scale is {scale}, expected finite numbers above 0")
+    _require_integers("zero_point", zero_point, quant_min, quant_max)
     if np.isnan(r := np.asarray(r)).any():
         raise ValueError(f"NaN in an array of shape {r.shape} has no code")
     return _codes(r, scale, zero_point, quant_min, quant_max)
+
+
+def _require_integers(name, values, low, high):
+    """TypeError for what is no integer, ValueError for integers out of bounds."""
+    values = np.asarray(values)
+    shown = f"{values.dtype} {values.shape}" if values.size > 8 else values.tolist()
+    if values.size and values.dtype.kind not in "iu":
+        raise TypeError(f"{name} is {shown}, expected integers")
+    if values.size and not (low <= values.min() and values.max() <= high):
+        raise ValueError(f"{name} is {shown}, from {values.min()} to {values.max()}, expected {low} to {high}")
 
 
 def _codes(r, scale, zero_point, low, high):
@@ -87,11 +101,15 @@ def _codes(r, scale, zero_point, low, high):
 def dequantize(q, scale, zero_point):
     """r̂ = s·(q − z) in float32, rounded once (QU-1).
 
-    q: integers of up to 16 bits; scale (float32), zero_point: broadcast against them. Source: Jacob et al. 2018, eq. 1.
+    q: integers of up to 16 bits, signed or not; scale (float32), zero_point: broadcast against them. Raises TypeError
+    for codes or zero points that are no integers, ValueError for longer ones. Source: Jacob et al. 2018, eq. 1.
 
     >>> dequantize(np.array([-2, 1]), 0.5, -1)
     array([-0.5,  1. ], dtype=float32)
     """
+    for name, integers in (("q", np.asarray(q)), ("zero_point", np.asarray(zero_point))):
+        if integers.dtype not in (np.int8, np.int16):  # of which all are short
+            _require_integers(name, integers, -(2**15), 2**16 - 1)
     difference = np.asarray(q, np.int32) - np.asarray(zero_point, np.int32)
     return difference.astype(np.float32) * np.asarray(scale, np.float32)  # the first factor is exact: at most 17 bits
 

@@ -159,6 +159,8 @@ def calibrate(model, data, *, observer=MinMax, batch_size=256):
 
     data: images, or whatever `data.as_split` accepts, without augmentation; observer: a function that makes an observer
     for each place, such as `MinMax`, or ``lambda: Percentile(99.9)``. Weights are quantized meanwhile, activations not.
+    Where only weights are quantized there is nothing to choose. Raises TypeError for what is no Module, ValueError for
+    a model of which nothing is quantized.
 
     >>> import numpy as np
     >>> from minicompress import models
@@ -167,6 +169,7 @@ def calibrate(model, data, *, observer=MinMax, batch_size=256):
     >>> model.quantize.range
     array([1., 1.])
     """
+    _require_prepared(model)
     places = [module for _, module in model.named_modules() if isinstance(module, FakeQuantize)]
     try:
         for place in places:
@@ -211,13 +214,17 @@ def convert(model):
     >>> convert(calibrate(prepare(models.mlp([4, 3, 2], rng=np.random.default_rng(0))), x)).fc2.weight.form().bits
     8
     """
+    _require_prepared(model)
+    with no_grad():
+        return _converted(copy.deepcopy(model)).train(model.training)
+
+
+def _require_prepared(model):
     if not isinstance(model, Module):
         raise TypeError(f"model is a {type(model).__name__}, expected a Module")
     if not any(isinstance(projection, AffineQuantization) for _, parameter in model.named_parameters(projections=False)
                for projection in parameter.projections):
         raise ValueError("this is a float model, nothing in it is quantized: prepare it first")
-    with no_grad():
-        return _converted(copy.deepcopy(model)).train(model.training)
 
 
 def _converted(module):

@@ -159,6 +159,24 @@ def test_what_does_not_fit_is_refused():
         xnor.conv2d(images, filters, 3)
 
 
+@pytest.mark.parametrize("bit", [1, 36, 63])
+def test_bits_behind_the_last_sign_are_refused(bit):
+    """They would be counted."""
+    images, filters = xnor.pack(plus_minus((2, 64, 3, 3), 0)), xnor.pack(plus_minus((1, 64, 3, 3), 0))
+    clean, dirty = (np.ascontiguousarray(xnor.pack(plus_minus((2, 65), i))) for i in (0, 1))
+    images, filters = (np.concatenate([words, 0 * words], axis=1) for words in (images, filters))  # a channel of -1
+    for words, at in ((dirty, (1, 1)), (images, (1, 1, 2, 0)), (filters, (0, 1, 0, 1))):
+        words[at] |= np.uint64(1 << bit)
+    for call, name in ((lambda: xnor.matmul(dirty, clean, 65), "a_words"),
+                       (lambda: xnor.matmul(clean, dirty, 65), "b_words"),
+                       (lambda: xnor.conv2d(images, 0 * filters, 65), "x_words"),
+                       (lambda: xnor.conv2d(0 * images, filters, 65), "weight_words")):
+        with pytest.raises(ValueError, match=f"{name} has bits set behind the 65-th of a row, expected none there"):
+            call()
+    full = ~np.zeros((1, 2), np.uint64)
+    assert xnor.matmul(full, full, 128).tolist() == [[128]]  # where nothing is behind
+
+
 @pytest.mark.parametrize(("old", "new"), [
     ("else x >= 0, 1, -1)", "else x > 0, 1, -1)"),
     ("words = np.zeros(", "words = ~np.zeros("),

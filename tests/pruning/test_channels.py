@@ -70,6 +70,21 @@ def test_what_cannot_be_kept_is_refused(keep, error, words):
         cut_channels(network(), IMAGES, keep)
 
 
+@pytest.mark.parametrize("keep", [None, [0, 1], "conv"])
+def test_a_keep_that_is_no_dict_is_refused(keep):
+    for call in (lambda: cut_channels(network(), IMAGES, keep),
+                 lambda: choose_channels({"a": np.ones(3)}, counts=keep if keep is not None else [1]),
+                 lambda: choose_channels(keep, sparsity=0.5)):
+        with pytest.raises(TypeError, match=r"(keep|counts|scores) is .*, expected a dict by the layers' dotted names"):
+            call()
+
+
+@pytest.mark.parametrize("sparsity", ["0.5", [0.5], True])
+def test_a_sparsity_that_is_no_number_is_refused(sparsity):
+    with pytest.raises(TypeError, match=r"sparsity is .*, expected a fraction in .* or a dict"):
+        choose_channels({"a": np.ones(3)}, sparsity=sparsity)
+
+
 def test_what_is_added_to_the_input_must_stay():
     rng = np.random.default_rng(0)
     model = nn.Sequential({"add": nn.Add({"body": nn.Conv2d(2, 2, 1, rng=rng), "shortcut": nn.Identity()}),

@@ -82,6 +82,12 @@ def test_of_a_data_set_the_validation_split_is_read_and_no_other(trained):
         pruning.sensitivity(trained, dataclasses.replace(DATASET, validation=None), LEVELS)
 
 
+def test_what_is_no_model_is_refused():
+    for model in (None, "lenet-5"):
+        with pytest.raises(TypeError, match=f"model is a {type(model).__name__}, expected a Module"):
+            pruning.sensitivity(model, DATASET.validation, LEVELS)
+
+
 @pytest.mark.parametrize("levels", [[], [-0.1], [1.1], [[0.5]], [np.nan], 0.5])
 def test_levels_that_are_no_fractions_are_refused(trained, levels):
     with pytest.raises(ValueError, match="expected fractions in"):

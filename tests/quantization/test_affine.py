@@ -34,10 +34,38 @@ from tests.mutants import mutate
     (lambda: quantize([1.0], np.nan, 0, -8, 7), "scale is nan"), (lambda: quantize([1.0], np.inf, 0, -8, 7), "is inf"),
     (lambda: quantize([1.0, 1.0], [0.5, 0.0], 0, -8, 7), r"scale is \[0.5, 0.0\], expected finite numbers above 0"),
     (lambda: quantize([np.nan], 1.0, 0, -8, 7), "no code"), (lambda: quantize([1.0], 1.0, 0, 7, -8), "lower bound"),
+    (lambda: quantize([1.0], 1.0, 300, -128, 127), "zero_point is 300, from 300 to 300, expected -128 to 127"),
+    (lambda: quantize([1.0], 1.0, [0, -9], -8, 7), r"zero_point is \[0, -9\], from -9 to 0, expected -8 to 7"),
+    (lambda: quantize([1.0], 1.0, 0, -8, 2**31), "quant_max is 2147483648, .* expected -2147483648 to 2147483647"),
+    (lambda: dequantize([2**31], 0.5, 0), r"q is \[2147483648\], .* expected -32768 to 65535"),
+    (lambda: dequantize(np.full(9, 65_536), 0.5, 0), r"q is int64 \(9,\), from 65536 to 65536, expected"),
+    (lambda: dequantize([-32_769], 0.5, 0), r"q is \[-32769\]"),
+    (lambda: dequantize([0], 0.5, 2**31), "zero_point is 2147483648"),
 ])
 def test_refused(call, match):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+@pytest.mark.parametrize(("call", "match"), [
+    (lambda: quantize([1.0], 1.0, 0.3, -8, 7), "zero_point is 0.3, expected integers"),
+    (lambda: quantize([1.0], 1.0, None, -8, 7), "zero_point is None, expected integers"),
+    (lambda: quantize([1.0], 1.0, True, -8, 7), "zero_point is True, expected integers"),
+    (lambda: quantize([1.0], 1.0, 0, -8.5, 7), "quant_min is -8.5, expected integers"),
+    (lambda: quantize([1.0], 1.0, 0, -8, 7.5), "quant_max is 7.5, expected integers"),
+    (lambda: dequantize([1.7], 0.5, 0), r"q is \[1.7\], expected integers"),
+    (lambda: dequantize(np.zeros((3, 3)), 0.5, 0), r"q is float64 \(3, 3\), expected integers"),
+    (lambda: dequantize([1], 0.5, 0.3), "zero_point is 0.3, expected integers"),
+])
+def test_what_is_no_integer_is_refused(call, match):
+    with pytest.raises(TypeError, match=match):
+        call()
+
+
+def test_codes_of_sixteen_bits_signed_or_not_are_exact():
+    ends = [-(2**15), 2**16 - 1]
+    assert dequantize(np.array(ends), 1.0, np.array(ends[::-1])).tolist() == [ends[0] - ends[1], ends[1] - ends[0]]
+    assert dequantize([], 0.5, 0).shape == (0,) and quantize([], 0.5, 0, -8, 7).shape == (0,)
 
 
 def test_infinities_are_clipped_and_dtypes_are_narrow():

@@ -87,10 +87,12 @@ def test_without_calibration_nothing_is_computed():
         convert(prepared)
 
 
-def test_only_what_was_prepared_is_converted():
-    with pytest.raises(ValueError, match="nothing in it is quantized: prepare it first"):
-        convert(residual())
-    with pytest.raises(TypeError, match="expected a Module"):
-        convert("lenet-5")
+def test_only_what_was_prepared_is_calibrated_and_converted():
+    for step in (convert, lambda model: calibrate(model, images())):
+        with pytest.raises(ValueError, match="nothing in it is quantized: prepare it first"):
+            step(residual())
+        for model in (None, "lenet-5"):
+            with pytest.raises(TypeError, match=f"model is a {type(model).__name__}, expected a Module"):
+                step(model)
     converted = convert(calibrate(prepare(residual()), images()))
     assert (nn.predict(convert(converted), images()) == nn.predict(converted, images())).all()
