@@ -206,9 +206,9 @@ def _xnor(report):
     rows = [[f"{r['product']}, {'×'.join(map(str, r['sizes']))}", _milliseconds(r["ours_seconds"]),
              _milliseconds(r["peer_seconds"]), f"{r['ratio']:.2f}×", f"{r['first_ratio']:.2f}×"]
             for r in report["results"]]
-    theory = sorted({f"{r['theoretical_speedup']:.1f}×" for r in report["results"]})
+    theory = [f"{r['product']} {r['theoretical_speedup']:.1f}×" for r in report["results"]]
     return table(["±1 products, one thread", "ours, ms", "BLAS, ms", "ratio", "cold"], rows) + (
-        "\n\nTheory, not measured: 64·c·N/(c·N + 64) operations for one (BI-9): " + ", ".join(theory))
+        "\n\nTheory, not measured: 64·c·N/(c·N + 64) operations for one (BI-9):\n" + ", ".join(theory))
 
 
 def _milliseconds(seconds):
