@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import minicompress
-from minicompress import cli, container, data, models, nn
+from minicompress import cli, container, data, models, nn, quantization
 from minicompress.recipes import PLANS, Plan, fresh, jobs, plans
 
 ROOT = Path(__file__).parents[1]
@@ -260,6 +260,30 @@ def test_bad_arguments_of_compress(changed, message, capsys, tmp_path, monkeypat
 
 def test_data_that_do_not_fit_the_file(capsys, file):
     assert "doesn't fit mnist" in refused(capsys, "evaluate", file, "--data", "mnist")
+
+
+@pytest.mark.parametrize(("layer", "reason"), [
+    (lambda rng: quantization.Dequantize(0.5, 0), "takes codes, got float32"),
+    (lambda rng: quantization.QuantizedReLU(0), "takes codes, got float32"),
+    (lambda rng: nn.Conv2d(1, 1, 3, padding=10**6, rng=rng), "Unable to allocate"),
+])
+def test_a_network_that_loads_and_cannot_be_computed(layer, reason, capsys, tmp_path):
+    container.save(layer(np.random.default_rng(0)), tmp_path / "net.mcz")
+    line = refused(capsys, "evaluate", tmp_path / "net.mcz", "--data", "digits")
+    assert "doesn't fit digits" in line and reason in line
+
+
+def test_a_network_of_float64_is_evaluated(capsys, tmp_path):
+    model, test = models.mlp([64, 10], rng=np.random.default_rng(0)), data.load("digits").test
+    x = test.images.reshape(-1, 64).astype(np.float64) / 16
+    for p in model.parameters():
+        p.data = p.data.astype(np.float64)
+    wrong = np.mean((x @ model.fc1.weight.data.T + model.fc1.bias.data).argmax(axis=1) != test.labels)
+    container.save(model, tmp_path / "net.mcz")
+    code, out, _ = run(capsys, "evaluate", tmp_path / "net.mcz", "--data", "digits", "--json")
+    assert code == 0 and json.loads(out)["error"] == wrong
+    container.save(nn.Sequential(model, nn.Linear(10, 10, rng=np.random.default_rng(0))), tmp_path / "net.mcz")
+    assert "float64 and float32" in refused(capsys, "evaluate", tmp_path / "net.mcz", "--data", "digits")
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0,

@@ -203,7 +203,7 @@ def _classes(labels):
 
 
 def predict(model, data, batch_size=256):
-    """The logits, float32 (N, classes), of a model in evaluation.
+    """The logits, (N, classes), of a model in evaluation: float32, or float64 if its first parameter is.
 
     BLAS adds in another order for another batch size: for the same bits ask for the same one.
 
@@ -213,8 +213,10 @@ def predict(model, data, batch_size=256):
     """
     if not isinstance(model, Module):
         raise TypeError(f"model is {model!r}, expected a Module")
+    dtype = next((p.dtype for _, p in model.named_parameters(projections=False)), np.float32)
     with evaluating(model):
-        return np.concatenate([model(Tensor(batch.x)).data for batch in batches(data, batch_size)])
+        return np.concatenate([model(Tensor(batch.x.astype(dtype, copy=False))).data
+                               for batch in batches(data, batch_size)])
 
 
 def evaluate(model, data, batch_size=256):

@@ -10,13 +10,14 @@ from minicompress import container, data, models, nn
 def evaluation(path, data_name):
     """``(report, Measures)`` of a file's network on the test split of a data set.
 
-    Raises `ContainerError` for a damaged file, ValueError for data that the network doesn't fit.
+    Raises `ContainerError` for a damaged file, ValueError for data that the network doesn't fit, and for a network
+    that loads but can't be computed: layers that don't fit each other, or more memory than there is.
     """
     begin, dataset = time.perf_counter(), data.load(data_name)
     model = container.load(path)
     try:
         measured = nn.evaluate(model, dataset)
-    except ValueError as error:
+    except (ValueError, TypeError, MemoryError) as error:
         height, width = dataset.image_shape
         raise ValueError(f"{path} doesn't fit {data_name}, {height}×{width} pixels in {dataset.num_classes} classes: "
                          f"{error}") from None
