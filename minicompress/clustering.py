@@ -11,9 +11,10 @@ import numpy as np
 def kmeans(w, k, *, init="linear", rng=None, max_iter=300, tol=0.0):
     """Cluster numbers by Lloyd's algorithm: assign each to the nearest centroid, move each centroid to its mean.
 
-    min Σ_c Σ_{w in cluster c} (w - centroid_c)² (QU-11). The error never rises from one iteration to the next. An empty
-    cluster is re-seeded at the mean of the upper half of the cluster with the largest error, so with k ≥ the number of
-    distinct values and enough iterations nothing is lost; textbook Lloyd leaves it empty and can keep a loss.
+    min Σ_c Σ_{w in cluster c} (w - centroid_c)² (QU-11). A number midway between two centroids goes to the lower one.
+    The error never rises from one iteration to the next. An empty cluster is re-seeded at the mean of the upper half of
+    the cluster with the largest error, so with k ≥ the number of distinct values and enough iterations nothing is lost;
+    textbook Lloyd leaves it empty and can keep a loss.
 
     Args:
         w: array of any shape, finite. float16, float32 and float64 stay what they are, all else becomes float64.

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from minicompress import clustering
 from minicompress.clustering import kmeans, optimal
+from tests.mutants import mutate
 
 BOTH = pytest.mark.parametrize("cluster", [kmeans, optimal])
 
@@ -81,6 +83,35 @@ def test_evenly_spaced_numbers_share_out_evenly():
         small, more = divmod(1000, k)
         sizes = np.bincount(optimal(w, k)[1])
         assert np.array_equal(np.sort(sizes), np.sort([small] * (k - more) + [small + 1] * more))
+
+
+def least_error(w, k):
+    """The error of the best k intervals of sorted numbers, by the plain layered dynamic programme: O(k·n²)."""
+    n, (s1, s2) = len(w), (np.append(0.0, np.cumsum(w ** p)) for p in (1, 2))
+    i, j = np.ogrid[:n + 1, :n + 1]
+    cost = np.where(i < j, s2[j] - s2[i] - (s1[j] - s1[i]) ** 2 / np.maximum(j - i, 1), np.inf)
+    best = cost[0]
+    for _ in range(k - 1):
+        best = (best[:, None] + cost).min(axis=0)
+    return best[n]
+
+
+def law_tens_of_clusters_are_the_plain_programmes(implementation):
+    """With so many numbers the search for a price goes on to small differences; with a few it is over at once."""
+    for draw, n, k in (("standard_normal", 800, 40), ("standard_t", 1000, 50), ("random", 1200, 60)):
+        w = np.sort(getattr(np.random.default_rng(n), draw)(*[2] * (draw == "standard_t"), n))
+        assert error(w, *implementation.optimal(w, k)) == pytest.approx(least_error(w, k), rel=1e-9)
+
+
+def test_tens_of_clusters_are_the_plain_programmes():
+    law_tens_of_clusters_are_the_plain_programmes(clustering)
+    with pytest.raises(AssertionError):
+        law_tens_of_clusters_are_the_plain_programmes(mutate(clustering, "(1 - 1e-12) * total", "(1 - 1e-3) * total"))
+
+
+def test_a_number_midway_between_two_centroids_goes_to_the_lower_one():
+    centroids, codes = kmeans(np.array([0.0, 1.0, 2.0]), 2)  # starts at 0 and 2
+    assert centroids.tolist() == [0.5, 2.0] and codes.tolist() == [0, 0, 1]
 
 
 def test_starts_differ():

@@ -5,7 +5,7 @@ import pytest
 import scipy.special
 
 from minicompress import engine
-from minicompress.engine import Tensor
+from minicompress.engine import Tensor, surrogate
 
 GENTLE = np.random.default_rng(0).standard_normal((4, 5))
 
@@ -176,3 +176,11 @@ def test_what_is_not_finite_goes_through_logsumexp_as_in_scipy(row, dtype):
     tolerance = 4 * np.finfo(dtype).eps
     np.testing.assert_allclose(engine.logsumexp(Tensor(z)).numpy(), expected, rtol=tolerance)
     np.testing.assert_allclose(engine.log_softmax(Tensor(z)).numpy(), expected_log, rtol=tolerance)
+
+
+def test_fake_quantize_passes_the_gradient_at_both_ends_of_its_range():
+    """low ≤ x ≤ high (QU-8): the ends count as inside, their neighbours in float64 do not."""
+    low, high = -0.5, 3.5
+    at = [np.nextafter(low, -1), low, np.nextafter(low, 1), np.nextafter(high, 3), high, np.nextafter(high, 4)]
+    found = gradient(lambda x: surrogate.fake_quantize(x, x.data.round(), low, high), at)
+    assert found.tolist() == [0, 1, 1, 1, 1, 0]
