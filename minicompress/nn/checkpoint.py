@@ -1,6 +1,8 @@
 """All that changes during a run of `fit`, and the file that holds it."""
 
+import functools
 import gc
+import inspect
 import json
 import os
 import types
@@ -44,23 +46,29 @@ class History:
 class Run:
     """A model in training: its optimizer, generators, history and best weights, as `save` and `restore` see them.
 
-    ``settings`` are what a run to be resumed must agree on; ``callables`` are looked through by `held`.
+    ``settings`` are what a run to be resumed must agree on; ``callables``, by their names, are looked through by `held`
+    and must agree as far as `described` tells.
     """
 
     def __init__(self, model, optimizer, rng, settings=None, callables=()):
+        callables = dict(callables)
         self.model, self.optimizer, self.rng = model, optimizer, rng
         self.generators = {"fit": rng} | dict(model.generators())
         known = [*self.generators.values(), *(module for _, module in model.named_modules())]
-        generators, self.modules = held(callables, known)
+        generators, self.modules = held(callables.values(), known)
         self.generators |= {f"held {i}": generator for i, generator in enumerate(generators)}
         own = {p for module in (model, *self.modules) for p in module.parameters()}
         self.others = {str(i): p for i, p in enumerate(optimizer.parameters) if p not in own}  # of no module
         options = {name: value for name, value in vars(optimizer).items()
                    if name not in {"lr", "steps", "_sealed"} and isinstance(value, bool | int | float | str | tuple)}
+        self.history, self.best, self.good = History(), None, self.state()
+        beginning = {"rng": digest(json.dumps(_json(_state(rng))).encode())} | {
+            part: _fingerprint(arrays) for part, arrays in self.good.items()}
         self.settings = _json((settings or {}) | {"optimizer": type(optimizer).__name__} | options | {
             "parameters": len(optimizer.parameters), "modules of the objective": len(self.modules),
-            "generators": sorted(self.generators), "beginning of rng": digest(json.dumps(_json(_state(rng))).encode())})
-        self.history, self.best, self.good = History(), None, self.state()
+            "generators": sorted(self.generators)} | {
+            name: described(value) for name, value in callables.items()} | {
+            f"beginning of {part}": value for part, value in beginning.items()})
         self.drawn = _state(rng)  # what an epoch that does not end has drawn shall not count
 
     def state(self):
@@ -115,7 +123,7 @@ class Run:
         except (zipfile.BadZipFile, EOFError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is no checkpoint of fit: {error}") from None
         if generators.get("fit") == _json(_state(self.rng)):  # the same objects, at the end of what is in the file
-            self.settings["beginning of rng"] = settings.get("beginning of rng")
+            self.settings |= {name: settings.get(name) for name in self.settings if name.startswith("beginning of ")}
         for name in self.settings | settings:
             if settings.get(name) != self.settings.get(name):
                 raise ValueError(f"{path} is the checkpoint of another run: its {name} is {settings.get(name)!r}, "
@@ -161,9 +169,53 @@ def held(callables, known=()):
     return generators, modules
 
 
+def described(value, above=()):
+    """What of a callable can be compared with one of another process, ready for JSON: its name, and its simple parts.
+
+    Those are the numbers, strings, tuples, and dicts by name, among the arguments of a partial, the defaults and the
+    closure of a function, and the attributes without a leading underscore; and the callables there, likewise.
+    Everything else may change while it is used, and counts by its type. What `functools.wraps` marks counts as what
+    it wraps.
+
+    >>> described(functools.partial(max, 2, key=[]))
+    ['builtins.max', [2], {'key': 'builtins.list'}]
+    """
+    value, simple = inspect.unwrap(value) if callable(value) else value, bool | int | float | str | None
+    if isinstance(value, simple | np.generic):
+        value = value.item() if isinstance(value, np.generic) else value
+        return value if value == value else "nan"  # which equals nothing
+    named = value if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType) else type(value)
+    name, inner = f"{named.__module__}.{named.__qualname__}", (*above, id(value))
+    if id(value) in above or isinstance(value, type | Module):
+        return name
+    if isinstance(value, tuple):
+        return [described(v, inner) for v in value]
+    if isinstance(value, dict):
+        return {key: described(v, inner) for key, v in value.items() if isinstance(key, str)}
+    if isinstance(value, types.MethodType):
+        return [described(value.__func__, inner), described(value.__self__, inner)]
+    if isinstance(value, functools.partial):
+        return [described(part, inner) for part in (value.func, value.args, value.keywords)]
+    if not callable(value):
+        return name
+    parts = {key: part for key, part in getattr(value, "__dict__", {}).items() if not key.startswith("_")}
+    if isinstance(value, types.FunctionType):
+        parts |= inspect.getclosurevars(value).nonlocals | (value.__kwdefaults__ or {})
+        parts |= {"defaults": value.__defaults__} if value.__defaults__ else {}
+    return [name, described(parts, inner)] if parts else name
+
+
 def digest(data):
     """The CRC-32 of bytes or of an array's; None for None."""
     return None if data is None else zlib.crc32(data if isinstance(data, bytes) else np.ascontiguousarray(data))
+
+
+def _fingerprint(arrays):
+    """One CRC-32 of named arrays."""
+    total = 0
+    for name, array in arrays.items():
+        total = zlib.crc32(np.ascontiguousarray(array), zlib.crc32(name.encode(), total))
+    return total
 
 
 def _state(generator):

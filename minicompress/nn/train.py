@@ -52,14 +52,16 @@ def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedul
             history's seconds apart). A run that was complete is not repeated: its end is restored, the states of all
             generators included: fit's, the model's, and those that objective, schedules and augment hold in closures,
             arguments, attributes or as global names. What they hold of other modules (a teacher) is restored likewise.
-            ``rng`` must be as it was at the beginning or, with the same objects, as the earlier call left it.
+            ``rng`` and the model must be as they were at the beginning or, with the same objects, as the earlier call
+            left them. Another objective, augment or schedule is told by its name and settings: numbers, strings and
+            tuples in arguments, closures and public attributes, which therefore must not change during the run.
         progress: True or False to show or hide the bar on stderr; by default shown in a terminal.
         rng: orders, augments; the same seed gives the same bits on the same machine.
 
     Ctrl-C returns what there is, with ``history.interrupted``. Raises FloatingPointError for a loss or a weight that is
     not finite; model and optimizer are then back at the start of the last epoch whose first loss was finite. Raises
-    ValueError for a checkpoint of other settings, data or generators, and TypeError or ValueError for anything else
-    that does not fit, such as an optimizer that holds nothing that trains.
+    ValueError for a checkpoint of other settings, data, weights or generators, and TypeError or ValueError for anything
+    else that does not fit, such as an optimizer that holds nothing that trains.
 
     >>> from minicompress import models
     >>> x, y = np.eye(3, dtype=np.float32), np.arange(3)
@@ -79,7 +81,8 @@ def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedul
         run = Run(model, optimizer, rng)
     else:
         settings = {"epochs": epochs, "batch_size": batch_size, "best_from": best_from} | _described(split, validation)
-        run = Run(model, optimizer, rng, settings, [objective, augment, *schedules])
+        named = {f"schedule {i}": schedule for i, schedule in enumerate(schedules)}
+        run = Run(model, optimizer, rng, settings, {"objective": objective, "augment": augment} | named)
     if resume and checkpoint is not None and Path(checkpoint).exists():
         run.restore(checkpoint)
     elif checkpoint is not None:

@@ -121,6 +121,7 @@ def main(name, checkpoint, digest, seconds="0", epochs="4"):
     run = Run(name, int(epochs))
     objective = run.objective
 
+    @functools.wraps(objective)
     def slow(model, batch):
         time.sleep(float(seconds))
         return objective(model, batch)

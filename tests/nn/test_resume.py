@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import os
 import random
 import subprocess
@@ -30,6 +31,7 @@ def raising(call, at, error, last_words=None):
     """``call``, except that its ``at``-th call (from 0) raises, after ``last_words``."""
     counter = iter(range(10**9))
 
+    @functools.wraps(call)
     def wrapped(*args, **kwargs):
         if next(counter) == at:
             if last_words is not None:
@@ -213,6 +215,95 @@ def test_the_checkpoint_of_a_run_that_differs_in_one_thing_is_refused_by_its_nam
 
 def noisy(noise, images, rng):
     return images + noise.random(images.shape, np.float32)
+
+
+class Noise:
+    """An augmentation with a setting, a part of its own, and things that change while it is used."""
+
+    def __init__(self, sigma, then=None):
+        self.sigma, self.then, self.seen, self._calls = sigma, then, [], 0
+
+    def __call__(self, images, rng):
+        self.seen.append(len(images))
+        self._calls += 1
+        return images
+
+    def add(self, images, rng, least=0):
+        return images
+
+
+def weighted(weight, model, batch):
+    return nn.cross_entropy(model, batch) * weight
+
+
+def penalised(weight):
+    return lambda model, batch: nn.cross_entropy(model, batch) * weight
+
+
+def defaulted(weight):
+    def objective(model, batch, weight=weight, *, more=weight):
+        return nn.cross_entropy(model, batch) * weight
+    return objective
+
+
+def rising(step, steps_per_epoch, weight):
+    pass
+
+
+MADE = {
+    "Jitter": lambda n: {"augment": data.Jitter(n)}, "an attribute": lambda n: {"augment": Noise(n)},
+    "a string": lambda n: {"augment": Noise(str(n))}, "a tuple": lambda n: {"augment": Noise((0.5, (n,)))},
+    "a callable's part": lambda n: {"augment": Noise(0.5, Noise(n))}, "a method": lambda n: {"augment": Noise(n).add},
+    "a NumPy number": lambda n: {"augment": Noise(np.float32(n))}, "a dict": lambda n: {"augment": Noise({"a": n})},
+    "another or none": lambda n: {"augment": Noise(1) if n > 1 else None},
+    "another class": lambda n: {"augment": Noise(1) if n > 1 else data.Jitter(1)},
+    "not a number": lambda n: {"augment": Noise((np.nan, n))},
+    "a partial": lambda n: {"objective": functools.partial(weighted, n)},
+    "a closure": lambda n: {"objective": penalised(n)}, "a default": lambda n: {"objective": defaulted(n)},
+    "another function": lambda n: {"objective": nn.cross_entropy if n == 1 else penalised(1)},
+    "a keyword": lambda n: {"schedule": [functools.partial(rising, weight=n)]},
+    "one more": lambda n: {"schedule": [functools.partial(rising, weight=1)] * n},
+}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_another_augmentation_objective_or_schedule_is_refused_and_the_same_made_anew_is_not(make, tmp_path):
+    changed(**make(1)).fit(checkpoint=tmp_path / "run", epochs=1)
+    changed(**make(1)).fit(checkpoint=tmp_path / "run", epochs=1, resume=True)
+    name, = make(1)
+    with pytest.raises(ValueError, match=f"of another run: its {name}.* is .*, not "):
+        changed(**make(2)).fit(checkpoint=tmp_path / "run", epochs=1, resume=True)
+
+
+def test_what_changes_while_it_is_used_may_differ_after_ctrl_c(tmp_path):
+    run = changed(augment=Noise(1), objective=raising(nn.cross_entropy, 4, KeyboardInterrupt))
+    assert run.fit(checkpoint=tmp_path / "run").interrupted and run.augment.seen
+    run.objective = nn.cross_entropy
+    assert not run.fit(checkpoint=tmp_path / "run", resume=True).interrupted
+
+
+def test_other_weights_at_the_beginning_are_refused(tmp_path):
+    def run(weight=0.0, teacher=0.0, scale=0.0):
+        one = Run("an_objective_with_noise_and_a_regressor")
+        one.model.fc1.weight.data[0, 0] += weight
+        one.regressor.weight.data[0, 0] += teacher
+        one.scale.data[0] += scale
+        one.fit(checkpoint=tmp_path / "run", epochs=1, resume=True)
+
+    run()
+    run()
+    for part, options in {"model": {"weight": 1}, "modules": {"teacher": 1}, "others": {"scale": 1}}.items():
+        with pytest.raises(ValueError, match=f"of another run: its beginning of {part} is"):
+            run(**options)
+
+
+def test_a_callable_that_holds_itself_is_described():
+    def objective(model, batch):
+        return loops["objective"], objective
+
+    loops = {"objective": objective}
+    loops["loops"] = loops
+    assert json.dumps(checkpoint.described(objective)).count(objective.__qualname__) > 1
 
 
 def test_the_options_of_adam_are_compared_too(tmp_path):
