@@ -23,7 +23,7 @@ def test_the_report(monkeypatch):
 
 @pytest.mark.parametrize(("packed", "expected"), [
     ([4, 3, 1], 0.7 + 0.2 / 2), ([4, 4, 4], None), ([1, 1, 1], 0.5), ([1, 3, 1], 0.8), ([3, 1, 3], None),
-    ([4, 2, 1], 0.7),
+    ([4, 2, 1], 0.7), ([2, 2, 1], 0.7), ([1, 2, 1], 0.7), ([3, 3, 2], None),  # as fast is not yet faster
 ])
 def test_break_even_is_where_the_gain_lasts(packed, expected):
     found = csr.break_even([0.5, 0.7, 0.9], packed, [2, 2, 2])

@@ -166,6 +166,19 @@ def test_what_can_not_be_packed_is_refused_with_a_reason():
         pack(nn.Sequential({name: layer for name, layer in unordered.items() if name != "bn2"}))
     with pytest.raises(ValueError, match=r"reads signs \(N, 3\)"):
         BinaryLinear(3, 1)(Tensor([[1.0, 1.0]]))
+
+
+@pytest.mark.parametrize("n", [2**24 - 1, 2**24])
+def test_sums_that_float32_may_round_are_refused(n):
+    net = binarize(models.mlp([1, 2, 1], rng=np.random.default_rng(0)), activations=True)
+    wide = nn.Linear(n, 1, bias=False, rng=None)
+    nn.assign(wide.weight, Sign(np.broadcast_to(np.True_, (1, n)), 1.0))
+    net = nn.Sequential({name: wide if name == "fc2" else layer for name, layer in net.children()})
+    if n < 2**24:
+        assert type(pack(net).fc2) is BinaryLinear
+    else:
+        with pytest.raises(ValueError, match=f"fc2 has a bias, groups or {n} inputs: expected none, and fewer than"):
+            pack(net)
     with pytest.raises(ValueError, match="codes of 2 channels"):
         Threshold(2)(Codes(np.zeros((1, 3), np.int32)))
     with pytest.raises(ValueError, match=r"reads images \(N, 2, H, W\)"):

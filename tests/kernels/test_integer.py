@@ -123,6 +123,8 @@ def test_products_are_exact(size):
 def test_float32_is_exact_up_to_its_bound_and_not_beyond():
     """255·255·n passes 2²⁴ at n = 259; there an odd sum can't be a float32 any more."""
     assert integer.exact_dtype(255 * 255 * 258) is np.float32 and integer.exact_dtype(255 * 255 * 259) is np.float64
+    assert integer.exact_dtype(2**24) is np.float32 and int(np.float32(2**24)) == 2**24
+    assert integer.exact_dtype(2**24 + 1) is np.float64 and int(np.float32(2**24 + 1)) != 2**24 + 1
     weight, codes, zero_point = codes_and_weights(0, 1001)
     floats = weight.astype(np.float32)
     exact = (codes.astype(np.int64) - zero_point) @ weight.T

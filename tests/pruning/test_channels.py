@@ -171,6 +171,24 @@ def test_a_channel_with_a_scale_of_zero_goes_without_a_trace():
     assert np.abs(outputs(cut_channels(model, IMAGES, {"bn": [1, 2]})) - outputs(model)).max() > 0.01
 
 
+@pytest.mark.parametrize("constants", [(0.5, 0.5), (0.5, 2.0)])
+def test_a_layer_that_runs_twice_absorbs_only_what_is_the_same_both_times(constants):
+    rng = np.random.default_rng(0)
+    shared = nn.Linear(3, 3, rng=rng)
+    model = randomise(nn.Sequential({"first": nn.Linear(4, 3, rng=rng), "bn1": nn.BatchNorm1d(3), "once": shared,
+                                     "bn2": nn.BatchNorm1d(3), "twice": shared, "bn3": nn.BatchNorm1d(3),
+                                     "last": nn.Linear(3, 2, rng=rng)}), rng, np.float32)
+    for norm, constant in ((model.bn1, constants[0]), (model.bn2, constants[1]), (model.bn3, 7.0)):
+        norm.weight.data[1], norm.bias.data[1] = 0, constant
+    x, keep = rng.random((5, 4), np.float32), {"first": [0, 2]}
+    if constants[0] == constants[1]:
+        np.testing.assert_allclose(outputs(cut_channels(model, x, keep, absorb_bias=True), x), outputs(model, x),
+                                   rtol=1e-5, atol=1e-5)
+    else:  # one bias can't make up for two constants
+        with pytest.raises(ValueError, match="once would lose channels that are no constants"):
+            cut_channels(model, x, keep, absorb_bias=True)
+
+
 def test_a_reader_without_a_bias_gets_one_only_where_it_needs_one():
     rng = np.random.default_rng(0)
     model = randomise(nn.Sequential({"a": nn.Linear(3, 4, rng=rng), "bn": nn.BatchNorm1d(4),

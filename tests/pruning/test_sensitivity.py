@@ -6,7 +6,7 @@ import importlib
 import numpy as np
 import pytest
 
-from minicompress import data, models, nn, pruning
+from minicompress import binarization, data, models, nn, pruning
 from minicompress.equations import pruning as literal
 from tests.mutants import mutate
 
@@ -72,6 +72,21 @@ def test_a_pruned_model_is_pruned_on(trained):
     law_model_stays_bit_for_bit(pruning.sensitivity, model, DATASET.validation, [0.9])
     first, second = pruning.sensitivity(model, DATASET.validation, [0.0, 0.5])["fc1.weight"]
     assert first == second == nn.evaluate(model, DATASET.validation).error  # that half was gone already
+
+
+def test_what_is_pruned_is_zero_whatever_the_weights_were(trained):
+    """The mask comes after all other projections: before them its zeros would become signs."""
+    model = models.mlp([64, 16, 10], rng=np.random.default_rng(1))
+    model.load_state_dict(trained.state_dict())
+    nn.project(model.fc1.weight, binarization.BinaryConnect())
+    found, images = pruning.sensitivity(model, DATASET.validation, [0.25, 1.0])["fc1.weight"], DATASET.validation
+    weights = model.fc1.weight.effective().numpy()
+    for error, level in zip(found, (0.25, 1.0), strict=True):
+        by_hand = models.mlp([64, 16, 10], rng=np.random.default_rng(1))
+        by_hand.load_state_dict(trained.state_dict())
+        by_hand.fc1.weight.set(np.where(pruning.magnitude_mask(weights, level), weights, 0))
+        assert error == nn.evaluate(by_hand, images).error
+    assert found[0] != found[1]
 
 
 def test_of_a_data_set_the_validation_split_is_read_and_no_other(trained):

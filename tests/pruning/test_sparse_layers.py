@@ -71,6 +71,12 @@ def test_nested_layers_and_a_lone_one_are_lowered():
     assert type(to_csr(nested).inner.b) is nn.Linear is type(to_csr(nested, 1.0).inner.a)
 
 
+def test_a_layer_of_just_this_sparsity_is_lowered():
+    linear, _ = pruned(0.5)
+    assert pruning.sparsity(linear.weight.effective().numpy()) == 0.5
+    assert type(to_csr(linear, 0.5)) is CSRLinear and type(to_csr(linear, np.nextafter(0.5, 1))) is nn.Linear
+
+
 def test_a_sparse_layer_only_evaluates():
     linear, _ = pruned(0.9)
     layer = to_csr(linear)

@@ -189,6 +189,14 @@ def test_training_aware_of_quantization_takes_every_option():
     assert (form.bits, form.axis) == (3, None) and [grid.bits for grid in grids] == [5, 5]
 
 
+def test_ranges_of_training_aware_of_quantization_are_moving_averages():
+    model, x = models.mlp([2, 3, 2], rng=np.random.default_rng(0)), images(0, 64, (2,))
+    found = prepare_qat(model, x, batch_size=16).quantize.range
+    for observer, same in ((MovingAverage, True), (MinMax, False), (Percentile, False)):
+        expected = calibrate(prepare(model), x, observer=observer, batch_size=16).quantize.range
+        assert (found == expected).all() == same
+
+
 def test_the_mode_is_kept():
     for model in (residual().eval(), residual()):
         prepared = prepare_qat(model, images())
