@@ -29,6 +29,8 @@ MOST_TEXT = 1 << 16  # bytes of the description
 DEEPEST = 100  # brackets within brackets in it
 TEXT_COST = 256  # bytes of memory per byte of the description, for the layers that are built from it
 OWN_COST = 1 << 16  # bytes of memory for this room's own small objects
+ARRAY_COST = 1 << 11  # ... for those of each array
+VALIDATE_COST = 32, 64  # ... per entry, and per index of the first axis, of a layer's arrays while it is validated
 
 
 class ContainerError(ValueError):
@@ -245,6 +247,7 @@ def _refusing(path):
 
 
 def _read(reader, name, buffer, shape=None):
+    reader.claim(ARRAY_COST)
     try:
         form = coding.read(reader, shape)
     except coding.CorruptDataError as error:
@@ -289,7 +292,10 @@ def _assign(model, forms, reader, blank):
                     set_buffer(name, form.dense())
         for module in modules.values():
             if hasattr(type(module), "validate"):
-                module.validate()  # a layer of integers or bits knows which forms it computes with
+                own = [*module.named_parameters(projections=False), *module.named_buffers()]
+                entries, rows = (sum(math.prod(array.shape[:axes]) for _, array in own) for axes in (None, 1))
+                with reader.working(VALIDATE_COST[0] * entries + VALIDATE_COST[1] * rows):
+                    module.validate()  # a layer of integers or bits knows which forms it computes with
     except BaseException:
         for parameter, *state in before:
             parameter.data, parameter.grad, parameter.projections = state

@@ -324,6 +324,23 @@ def test_max_bytes_is_kept(tmp_path):
         assert peak <= high < 30 * 4 * 51_110
 
 
+def law_less_memory_than_it_takes_is_refused(container, read, path):
+    tracemalloc.start()
+    read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    with pytest.raises(container.ContainerError, match="than max_bytes"):
+        read(path, max_bytes=peak - 1)
+
+
+def test_many_tiny_arrays_are_refused_below_the_memory_that_they_take(tmp_path):
+    n, path = 700, tmp_path / "tiny.mcz"
+    rows = ["Sequential", *([f"{i:x}", ["CSRLinear", 1, 1, 0]] for i in range(n))]
+    empty = Dense(np.ones(0, np.float32)), Dense(np.ones(0, np.int32)), Dense(np.zeros(2, np.int32)), Dense([0.0])
+    path.write_bytes(file(rows, *empty * n))
+    law_less_memory_than_it_takes_is_refused(container, container.inspect, path)
+
+
 # Mutants
 
 

@@ -105,6 +105,39 @@ def fixed_point(multipliers):
     return np.array(m0, np.int64), np.array(shifts, np.int64)
 
 
+def fixed_point_quotients(in_scale, weight_scales, out_scale):
+    """`fixed_point` of S₁S₂/S₃ for each S₂ of an array, exactly, from positive float32 scales, in int64.
+
+    The scales' significands are integers of 24 bits: S₁S₂/S₃ = p/c · 2^e with 2⁴⁶ ≤ p ≤ (2²⁴−1)² and 2²³ ≤ c < 2²⁴.
+    So 2²² < p/c < 2²⁵ − 3, and 6 to 8 more bits give M₀. Returns, and raises, what `fixed_point` does.
+
+    >>> m0, shift = fixed_point_quotients(1.0, np.array([1.0, 3.0], np.float32), 3.0)
+    >>> m0.tolist(), shift.tolist()
+    ([1431655765, 1073741824], [32, 30])
+    """
+    (a, i), (b, j), (c, k) = map(_significand, (in_scale, weight_scales, out_scale))
+    p, e = a * b, i + j - k
+    if (p > c << np.clip(29 - e, 22, 25)).any():
+        raise ValueError(f"a multiplier is {np.ldexp(p / c, e).max()}, expected more than 0 and at most 2^29")
+    more = np.full(p.shape, 8)
+    for _ in range(2):
+        more -= _nearest(p, c, more) >= 1 << 31
+    shift = np.minimum(more - e, MOST_SHIFT)
+    return _nearest(p, c, shift + e), shift
+
+
+def _significand(scale):
+    """A float32 as (m, e) with scale = m · 2^e and 2²³ ≤ m < 2²⁴, int64."""
+    fraction, exponent = np.frexp(np.asarray(scale, np.float64))
+    return np.asarray(fraction * 2**24, np.int64), np.asarray(exponent, np.int64) - 24
+
+
+def _nearest(p, c, more):
+    """The integer nearest to p/c · 2^more, halves up; p and c as in `fixed_point_quotients`, more ≤ 8."""
+    up, down = np.maximum(more, 0), np.clip(-more, 0, 26)  # p/c · 2⁻²⁶ is less than a half
+    return ((p << up + 1) + (c << down)) // (c << down + 1)
+
+
 def shared_fixed_point(multipliers):
     """Several positive reals as M₀ · 2^−shift with one shift, that of the largest: for terms that are rounded once.
 

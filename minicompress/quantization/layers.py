@@ -4,7 +4,6 @@ Each tensor between layers holds codes on one `Grid`, whose three numbers stand 
 and read it. Weights are Parameters in the form Affine (under a mask, if pruned), biases int32 on the grid S₁·S₂.
 """
 
-import functools
 from fractions import Fraction
 
 import numpy as np
@@ -50,13 +49,6 @@ def integer_bias(bias, in_scale, weight_scale):
         raise ValueError(f"the bias of channel {worst} is {bias[worst]}, or {codes[worst]:.3g} on the grid of its "
                          "products: expected at most 2^31 - 1, as its weights are too small beside it")
     return codes.astype(np.int32)
-
-
-@functools.lru_cache(maxsize=256)
-def _multipliers(in_scale, weight_scales, out_scale):
-    """M₀ and shift of M = S₁S₂/S₃ for each S₂, exactly from the stored scales; while training goes on, they rest."""
-    ratio = Fraction(in_scale) / Fraction(out_scale)
-    return integer.fixed_point([ratio * Fraction(scale) for scale in weight_scales])
 
 
 def _codes(layer, x):
@@ -201,7 +193,7 @@ class _Weighted(Module):
         """(weights as floats of the type that is exact, b, M₀, shift), for weights in a form and int32 biases."""
         weight, scale = integers(form)
         dtype = integer.exact_dtype(integer.accumulator_bound(weight, self.reads.reach, bias))
-        m0, shift = _multipliers(self.reads.scale, tuple(scale.reshape(-1).tolist()), self.grid.scale)
+        m0, shift = integer.fixed_point_quotients(self.reads.scale, scale.reshape(-1), self.grid.scale)
         trailing = (1,) * (weight.ndim - 2)
         order = "F" if weight.ndim == 2 else "C"  # as engine.linear wants it
         return weight.astype(dtype, order=order), *(array.reshape(-1, *trailing) for array in (bias, m0, shift))

@@ -83,6 +83,51 @@ def test_a_multiplier_that_no_layer_needs_is_refused(multiplier):
         integer.fixed_point([multiplier])
 
 
+POSITIVE = st.floats(2.0**-149, float(np.finfo(np.float32).max), width=32)
+NEAR_ONE = st.integers(2**23, 2**24 - 1).map(lambda m: m / 2**23)
+
+
+def law_quotients_are_those_of_fractions(m, in_scale, weight_scales, out_scale):
+    multipliers = [Fraction(in_scale) * Fraction(s) / Fraction(out_scale) for s in weight_scales]
+    scales = in_scale, np.array(weight_scales, np.float32), out_scale
+    if max(multipliers) > 2**29:
+        with pytest.raises(ValueError, match="expected more than 0 and at most"):
+            m.fixed_point_quotients(*scales)
+        return
+    for found, expected in zip(m.fixed_point_quotients(*scales), integer.fixed_point(multipliers), strict=True):
+        assert found.dtype == np.int64 and found.tolist() == expected.tolist()
+
+
+def quotients(m):
+    @given(POSITIVE | NEAR_ONE, st.lists(POSITIVE | NEAR_ONE, min_size=1, max_size=4), POSITIVE | NEAR_ONE)
+    @example(1.0, [2.0**29], 1.0)
+    @example(1.0, [float(np.nextafter(np.float32(2**29), np.float32(np.inf)))], 1.0)
+    @example(1 + 2.0**-23, [1 + 2.0**-23], 1.0)
+    @example(1.0, [1 - 2.0**-24], 1 + 2.0**-23)
+    @example(2.0**-149, [2.0**-149, 1.0], float(np.finfo(np.float32).max))
+    @example(1.0, [2.0**-62, 2.0**-63, 1.5 * 2.0**-63, 2.0**-64, 1.5 * 2.0**-32], 1.0)  # shift 62, M₀ of few bits
+    @example(2 - 2.0**-23, [2 - 2.0**-23, 1.0, 1.25], 1.0)
+    @example(1.0, [1.0, 1.25, 1.5], 1.75)
+    def law(in_scale, weight_scales, out_scale):
+        law_quotients_are_those_of_fractions(m, in_scale, weight_scales, out_scale)
+    law()
+
+
+def test_quotients_of_scales_are_those_of_fractions():
+    quotients(integer)
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("np.full(p.shape, 8)", "np.full(p.shape, 7)"), ("in range(2):\n        more -=", "in range(1):\n        more -="),
+    ("np.clip(29 - e, 22, 25)", "np.clip(28 - e, 22, 25)"), ("np.clip(29 - e, 22, 25)", "np.clip(29 - e, 22, 24)"),
+    ("np.minimum(more - e, MOST_SHIFT)", "more - e"), ("(p << up + 1) + (c << down)", "(p << up + 1)"),
+    ("np.clip(-more, 0, 26)", "np.clip(-more, 0, 25)"), ("p > c <<", "p >= c <<"),
+])
+def test_mutants_of_quotients_are_caught(old, new):
+    with pytest.raises((AssertionError, pytest.fail.Exception, ValueError, ExceptionGroup)):
+        quotients(mutate(integer, old, new))
+
+
 def test_terms_that_are_added_share_a_shift():
     m0, shift = integer.shared_fixed_point([Fraction(2, 3), Fraction(1, 10**12)])
     for m, stored in zip((Fraction(2, 3), Fraction(1, 10**12)), m0, strict=True):

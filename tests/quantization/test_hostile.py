@@ -1,5 +1,8 @@
 """Files of integer layers whose arrays break a rule of the format: `container.load` refuses each, and says which."""
 
+import gc
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,7 @@ from minicompress import container, nn
 from minicompress.engine import Codes
 from minicompress.forms import Affine, Codebook, Dense, Sign, Sparse
 from minicompress.quantization import QuantizedAdd, QuantizedConv2d, QuantizedLinear, QuantizedReLU
+from tests.test_container_hostile import law_less_memory_than_it_takes_is_refused
 
 INT32 = 2**31 - 1
 GRIDS = 0.5, -128, 8, 0.25, 0, 8  # read codes reach 255
@@ -81,6 +85,24 @@ def test_what_no_layer_computes_with_is_refused(form, bias, grids, reason, kind,
     assert into.layer.weight.form() == before and into.layer.bias.tolist() == [0, 5]
     with pytest.raises(ValueError, match=reason):
         bad.layer.validate()
+
+
+def test_a_scale_for_each_of_many_channels_is_refused_below_the_memory_that_it_takes(tmp_path):
+    """Each channel has its multiplier; nothing of it is left when the layer is gone."""
+    n, path, rng = 20_000, tmp_path / "wide.mcz", np.random.default_rng(0)
+    wide = QuantizedLinear(1, n, *GRIDS)
+    nn.assign(wide.weight, Affine(rng.integers(-8, 8, (n, 1)), rng.uniform(0.5, 1, n), np.zeros(n, int), 4, 0))
+    container.save(wide, path)
+    del wide
+    law_less_memory_than_it_takes_is_refused(container, container.load, path)
+    tracemalloc.start()
+    loaded = container.load(path, max_bytes=400 * n)
+    loaded(Codes(np.ones((1, 1), np.int8)))
+    del loaded
+    gc.collect()
+    left = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert left < n
 
 
 def test_a_zero_point_beyond_the_codes_is_refused_in_words():
