@@ -44,8 +44,8 @@ def in_fresh_process(path, data_name):
     Raises FreshProcessError, with the last line that the process said, if it fails.
     """
     code = "import sys; from minicompress.recipes import fresh; fresh.main(*sys.argv[1:])"
-    finished = subprocess.run([sys.executable, "-c", code, str(path), str(data_name)], capture_output=True, text=True,
-                              env=package_environment(), check=False)
+    finished = subprocess.run([sys.executable, "-c", code, str(path), str(data_name)], capture_output=True,
+                              encoding="utf-8", env=package_environment(), check=False)
     if finished.returncode:
         reason = finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"]
         raise FreshProcessError(f"a fresh process could not evaluate {path}: {reason[-1]}")

@@ -56,6 +56,13 @@ def test_the_process_is_given_this_very_package(tmp_path, monkeypatch):
     assert seen["PYTHONPATH"].split(os.pathsep) == [str(Path(minicompress.__file__).parents[1]), "before"]
 
 
+def test_what_the_process_says_is_read_as_it_is_written(tmp_path, monkeypatch):
+    """In UTF-8, whatever this process' own encoding is: here one that lacks both bytes of Á."""
+    monkeypatch.setattr(subprocess, "_text_encoding", lambda: "cp1252")
+    with pytest.raises(fresh.FreshProcessError, match=r"Error: .*there is no Á"):
+        fresh.in_fresh_process(tmp_path / "there is no Á.mcz", "digits")
+
+
 def test_the_smallest_difference_in_one_weight_is_seen(tmp_path):
     net = model()
     container.save(net, tmp_path / "net.mcz")
