@@ -254,6 +254,8 @@ def _read(reader, name, buffer, shape=None):
         raise ContainerError(f"{name}: {error}") from None
     if buffer and not isinstance(form, Dense):
         raise ContainerError(f"{name} is a buffer in the form {type(form).__name__}, expected Dense")
+    if not buffer and _dtype(form).kind != "f":
+        raise ContainerError(f"{name} is a parameter of {_dtype(form)}, expected float32 or float64")
     return form
 
 

@@ -142,6 +142,18 @@ def test_every_package_is_in_the_wheel():
     assert packages == {name for name in listed if not name.startswith(beside)}
 
 
+def test_whatever_else_stands_beside_the_code_is_in_the_wheel():
+    """Such as FORMAT.md, to which docstrings send their readers."""
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    folders = {package: ROOT / setuptools["package-dir"].get(package, package.replace(".", "/"))
+               for package in setuptools["packages"]}
+    listed = {path for package, patterns in setuptools["package-data"].items() for pattern in patterns
+              for path in folders[package].glob(pattern)}
+    assert ROOT / "minicompress" / "FORMAT.md" in listed
+    beside = {path for path in (ROOT / "minicompress").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert {path for path in beside if path.suffix != ".py"} <= listed
+
+
 def test_no_pickle_and_no_fork():
     for module, path in SOURCES.items():
         names = {name.split(".")[0] for name, _ in imports(path.read_text("utf-8"), module, path.name == "__init__.py")}

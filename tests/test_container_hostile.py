@@ -1,8 +1,10 @@
 """Damaged and hostile files: always a ContainerError, at once, within the memory allowed; and mutants of the room."""
 
 import json
+import re
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -322,6 +324,38 @@ def test_max_bytes_is_kept(tmp_path):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak <= high < 30 * 4 * 51_110
+
+
+PAGE = (Path(container.__file__).parent / "FORMAT.md").read_text("utf-8")
+
+
+def test_the_page_says_which_names_no_child_has(tmp_path):
+    said = set(re.findall(r"`(\w+)`", PAGE[PAGE.index("A child's name is"):PAGE.index("| layer, with its arguments")]))
+    for cls in nn.graph.CONTAINERS:
+        taken = {name for name in {*dir(cls), *vars(cls())} if not re.fullmatch("__.*__", name)}
+        assert taken == said
+    path = tmp_path / "names.mcz"
+    for name in (*said, "a.b", "", "__class__"):
+        path.write_bytes(file(["Sequential", [name, ["ReLU"]]]))
+        with pytest.raises(container.ContainerError, match=r"can't name a layer|canonical form"):
+            container.load(path)
+
+
+def test_a_parameter_of_integers_is_refused(tmp_path):
+    path = tmp_path / "integers.mcz"
+    for form in (Dense(np.array([1], np.int32)), Sparse([True], Dense(np.array([1], np.int32)))):
+        path.write_bytes(file({"parameters": ["a"], "buffers": []}, form))
+        with pytest.raises(container.ContainerError, match="a is a parameter of int32, expected float32 or float64"):
+            container.inspect(path)
+    path.write_bytes(file({"parameters": [], "buffers": ["a"]}, Dense(np.array([1], np.int32))))
+    assert container.inspect(path).arrays[0]["form"] == "Dense"
+
+
+def test_only_what_is_called_bias_counts_as_one(tmp_path):
+    path = tmp_path / "names.mcz"
+    path.write_bytes(file({"parameters": ["unbias", "fc.bias"], "buffers": []}, Dense([1.0]), Dense([1.0, 2.0])))
+    sizes = container.inspect(path).sizes
+    assert (sizes["payload"], sizes["biases"]) == (4, 8 + 3)  # an axis, its length, the form
 
 
 def law_less_memory_than_it_takes_is_refused(container, read, path):
