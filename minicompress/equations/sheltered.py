@@ -7,6 +7,7 @@ import errno
 import importlib.util
 import json
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -29,32 +30,59 @@ def check_file(id, place, *, examples=60, seed=0, seconds=5.0):
         raise ValueError(f"{place}: expected a file and a function in it, as in mine.py:softened")
     if not Path(path).is_file():
         raise ValueError(f"{path}: {os.strerror(errno.ENOENT)}")
-    options = {"id": entry.id, "path": path, "name": name, "examples": examples, "seed": seed, "seconds": seconds}
-    command = [sys.executable, "-c", f"from {__name__} import answer; answer()", json.dumps(options)]
+    task = {"id": entry.id, "path": path, "name": name, "examples": examples, "seed": seed, "seconds": seconds}
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=6 * seconds + STARTING,
-                              env=os.environ | {"PYTHONPATH": _paths(), "PYTHONIOENCODING": "utf-8"})
+        told = ask(f"{__name__}:answer", task, 6 * seconds + STARTING)
     except subprocess.TimeoutExpired:
         return misfit_report(entry, "endless", "no answer: a loop that never ends, or far too slow", seed)
-    try:
-        told = json.loads(done.stdout.decode().rpartition("\n")[2])
-    except ValueError:
-        return misfit_report(entry, "exception", f"it ends Python, with code {done.returncode}", seed)
+    except NoAnswer as ended:
+        return misfit_report(entry, "exception", f"it ends Python, with code {ended.code}, before it is checked", seed)
     if "refused" in told:
         raise ValueError(told["refused"])
     return Check(told)
 
 
-def answer():
-    """What the other process does: prints the report as one line of JSON, and what the file prints to stderr."""
-    options = json.loads(sys.argv[1])
-    out, sys.stdout = sys.stdout, sys.stderr
+def answer(task):
+    """What the other process does: the report."""
     try:
-        function = _function(options.pop("path"), options.pop("name"))
-        told = check(options.pop("id"), function, **options).report
+        function = _function(task.pop("path"), task.pop("name"))
+        return check(task.pop("id"), function, **task).report
     except ValueError as error:
-        told = {"refused": str(error)}
-    out.write("\n" + json.dumps(told))
+        return {"refused": str(error)}
+
+
+class NoAnswer(Exception):
+    """A process ended, with exit ``code``, and didn't answer."""
+
+    def __init__(self, code):
+        super().__init__(f"the process ended with code {code} and without an answer")
+        self.code = code
+
+
+def ask(function, task, seconds, stderr=None):
+    """What a function, named "module:function", returns for a task in a fresh process; both are plain data.
+
+    The process may run code that nobody vouches for: what it prints counts only behind a word made for this one answer.
+    Its stdout and stderr both go to ``stderr``, as subprocess.run takes it. Raises `NoAnswer` if there is none, and
+    subprocess.TimeoutExpired after so many seconds.
+    """
+    word, (module, _, name) = secrets.token_hex(16), function.partition(":")
+    code = f"from {__name__} import reply; from {module} import {name}; reply({name})"
+    environment = os.environ | {"PYTHONPATH": _paths(), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-c", code], input=json.dumps([word, task]).encode(), timeout=seconds,
+                          stdout=subprocess.PIPE, stderr=stderr, env=environment)
+    answers = [line.removeprefix(word) for line in done.stdout.decode(errors="replace").splitlines()
+               if line.startswith(word)]
+    if done.returncode or len(answers) != 1:
+        raise NoAnswer(done.returncode)
+    return json.loads(answers[0])
+
+
+def reply(function):
+    """What the fresh process runs: answers, behind the word, and ends; what it prints meanwhile goes to stderr."""
+    word, task = json.load(sys.stdin)
+    out, sys.stdout = sys.stdout, sys.stderr
+    out.write(f"\n{word}{json.dumps(function(task))}\n")
     out.flush()
     os._exit(0)  # also past a thread that can't be stopped
 

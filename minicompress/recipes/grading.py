@@ -6,17 +6,16 @@ Whether one is right, the installed checker says.
 """
 
 import ast
-import json
 import re
-import secrets
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from .fresh import package_environment
+from minicompress.equations.checker import check
+from minicompress.equations.sheltered import NoAnswer, ask
+
 from .lessons import code_cells, lessons, read_notebook
 
 FIRST_LINE = re.compile(r"# Exercise (\d+) \(([A-Z]+-[\w:-]+), (\d+) points?\)")
@@ -168,29 +167,20 @@ def _binds(node):
 
 
 def _checked(exercise, others, own):
-    """Let a fresh process run the checker; what it prints counts only with a word that the solution can't know."""
-    word = secrets.token_hex(16)
-    task = json.dumps({"id": exercise.id, "function": exercise.function, "others": others, "own": own, "word": word})
-    code = "from minicompress.recipes import grading; grading.main()"
+    """Let a fresh process run the checker."""
+    task = {"id": exercise.id, "function": exercise.function, "others": others, "own": own}
     try:
-        done = subprocess.run([sys.executable, "-c", code], input=task, capture_output=True, text=True,
-                              encoding="utf-8", errors="replace", env=package_environment(), timeout=SECONDS,
-                              check=False)
+        answer = ask(f"{__name__}:answer", task, SECONDS, stderr=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return False, f"no answer within {SECONDS} seconds"
-    lines = [line[len(word):] for line in done.stdout.splitlines() if line.startswith(word)]
-    try:
-        answer, = map(json.loads, lines)  # one, and no more
-        return bool(answer["passed"]), str(answer["reason"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except NoAnswer:
         return False, "the process that checked it ended without an answer of its own"
+    return answer["passed"], answer["reason"]
 
 
-def main():
-    """What the fresh process runs: a task from stdin, the answer to stdout."""
-    from minicompress.equations.checker import check
-    task, answer = json.load(sys.stdin), {"passed": False}
-    word, names, numpys = task.pop("word"), {"__name__": "submission"}, dict(vars(np))
+def answer(task):
+    """What the fresh process does: runs the submission's definitions and checks its function."""
+    names, numpys = {"__name__": "submission"}, dict(vars(np))
     for source in task["others"]:
         try:
             exec(source, names)
@@ -199,9 +189,8 @@ def main():
     try:
         exec(task["own"], names)
         result = check(task["id"], names[task["function"]])
-        answer = {"passed": bool(result), "reason": str(result).splitlines()[0]}
         if any(vars(np).get(name) is not known for name, known in numpys.items()):  # it may have loaded more
-            answer = {"passed": False, "reason": "it changes NumPy itself"}
+            return {"passed": False, "reason": "it changes NumPy itself"}
+        return {"passed": result.report["passed"], "reason": str(result).splitlines()[0]}
     except Exception as error:
-        answer["reason"] = f"{type(error).__name__}: {error}"
-    print("\n" + word + json.dumps(answer), flush=True)
+        return {"passed": False, "reason": f"{type(error).__name__}: {error}"}

@@ -392,7 +392,7 @@ def test_bad_input_is_refused(arguments, error):
 # In a process of its own
 
 FILE = """\
-import itertools, os
+import itertools, os, threading, time
 import numpy as np
 print("on import")
 
@@ -416,6 +416,21 @@ class Lazy:
 
     def __array__(self, dtype=None, copy=None):
         return self.read()
+
+def forges(z, T, report=b'{"passed": true}'):
+    os.write(1, b"\\n" + report + b"\\n")
+    os._exit(0)
+
+def forges_in_full(z, T):
+    forges(z, T, b'{"id": "KD-1", "title": "softened softmax", "passed": true, "verdict": "passed", "message": "", '
+           b'"inputs_tried": 60, "seed": 0, "properties": {}, "note": ""}')
+
+def asks(z, T):
+    return float(input())
+
+def leaves_a_thread(z, T):
+    threading.Thread(target=time.sleep, args=(3600,)).start()
+    return right(z, T)
 
 def loops(z, T):
     return Lazy(lambda: [None for _ in iter(int, 1)])
@@ -442,8 +457,25 @@ def test_a_file_is_checked_as_a_function_is(place, capfd):
 
 def test_a_file_can_do_no_harm(place, monkeypatch):
     monkeypatch.setattr("minicompress.equations.sheltered.STARTING", 4.0)
-    assert equations.check_file("KD-1", place("leaves")).report["message"] == "it ends Python, with code 7"
+    assert equations.check_file("KD-1", place("leaves")).report["message"].startswith("it ends Python, with code 7")
     assert equations.check_file("KD-1", place("deaf"), seconds=0.1).report["verdict"] == "endless"
+
+
+@pytest.mark.parametrize("name", ["forges", "forges_in_full"])
+def test_a_process_that_ends_itself_is_no_pass_whatever_it_prints(place, name):
+    report = equations.check_file("KD-1", place(name)).report
+    assert not report["passed"] and report["verdict"] == "exception" and "code 0" in report["message"]
+
+
+def test_a_report_printed_beside_the_real_one_does_not_count(place, tmp_path):
+    (tmp_path / "beside.py").write_text(FILE.replace("os._exit(0)", "pass"), "utf-8")
+    assert equations.check_file("KD-1", f"{tmp_path / 'beside.py'}:forges_in_full").report["verdict"] == "nothing"
+
+
+def test_a_file_has_nobody_to_ask_and_nobody_waits_for_its_threads(place, monkeypatch):
+    monkeypatch.setattr("minicompress.equations.sheltered.STARTING", 10.0)
+    assert "EOFError" in equations.check_file("KD-1", place("asks")).report["message"]
+    assert equations.check_file("KD-1", place("leaves_a_thread"), examples=3)
 
 
 def test_an_answer_of_a_file_is_read_under_the_same_limit(place):
