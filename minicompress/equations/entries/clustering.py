@@ -172,6 +172,12 @@ def _gather(take):
     return function
 
 
+def _centroid_inputs(rng, size):
+    """2 to 6 centroids, the last of which no weight uses."""
+    k = int(rng.integers(2, 7))
+    return eighths(rng, (2, size)), rng.integers(0, k - 1, (2, size)), k
+
+
 def _last_wins(g, codes, k):
     gradient = np.zeros(k)
     gradient[codes] += g
@@ -186,7 +192,7 @@ CENTROIDS = Equation(
                "k": "number of centroids"},
     results={"gradient": "∂L/∂C, (k,)"},
     implementation="minicompress.engine.take", adapt=_gather, reference=listed(literal.centroid_gradient),
-    inputs=lambda rng, size: (eighths(rng, (2, size)), rng.integers(0, 3, (2, size)), 4),
+    inputs=_centroid_inputs,
     properties={"all gradients together stay the same": _sums_are_kept, "unused centroids have none": _unused_get_none,
                 "is what the formula gives": agrees(listed(literal.centroid_gradient), 64)},
     traps=(Trap("last wins", "of weights that share a centroid only the last counts: `a[codes] += g` does not add up, "

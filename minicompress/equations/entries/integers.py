@@ -113,8 +113,9 @@ MULTIPLIER = Equation(
 def _layer_inputs(rng, size):
     m0, n = _multiplier(float(rng.integers(1, 40)) / 1000)
     q1, q2 = rng.integers(-128, 128, size), rng.integers(-8, 8, size)
+    q_min, q_max = one_of(rng, (-128, 127), (-8, 7), (0, 255))
     return (q1, q2, int(rng.integers(-99, 100)), int(rng.integers(-128, 128)), one_of(rng, 0, 0, 3),
-            int(rng.integers(-128, 128)), m0, n, -128, 127)
+            int(rng.integers(q_min, q_max + 1)), m0, n, q_min, q_max)
 
 
 # M = ½ and a sum of 1: exactly one half. And b·M₀ = 9·2⁵⁰ − 1 with n = 20: just below 4½, and in floats just that.
@@ -133,8 +134,8 @@ def _in_floats(q1, q2, b, z1, z2, z3, m0, n, q_min, q_max):
 
 
 def _is_a_code(f, *inputs):
-    q = f(*inputs)
-    hold((q >= -128) & (q <= 127) & (q == np.rint(q)), f"{q} is no code from −128 to 127")
+    q, (q_min, q_max) = f(*inputs), inputs[-2:]
+    hold((q >= q_min) & (q <= q_max) & (q == np.rint(q)), f"{q} is no code from {q_min} to {q_max}")
 
 
 def _zeros_are_silent(f, q1, q2, bias, z1, *rest):

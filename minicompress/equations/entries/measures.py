@@ -13,9 +13,13 @@ TEXTBOOK = "MindSpore's textbook (D2)"
 PREDICTIONS = {"predictions": "predicted classes, (N,)", "labels": "true classes, (N,)"}
 
 
+MOST_CLASSES = 6
+
+
 def answers(rng, size):
-    """Predictions and labels of 4 classes, the last of which is never seen."""
-    return rng.integers(0, 3, size + 1), rng.integers(0, 3, size + 1), 4
+    """Predictions and labels of 3 to 6 classes, the last of which is never seen."""
+    classes = int(rng.integers(3, MOST_CLASSES + 1))
+    return *rng.integers(0, classes - 1, (2, size + 1)), classes
 
 
 def is_a_share(f, *inputs):
@@ -38,7 +42,8 @@ def _right_is_perfect(f, predictions, labels):
 
 
 def _names_do_not_matter(f, predictions, labels):
-    hold(f(2 - predictions, 2 - labels) == f(predictions, labels), "classes may be numbered otherwise")
+    turned = MOST_CLASSES - 1 - predictions, MOST_CLASSES - 1 - labels
+    hold(f(*turned) == f(predictions, labels), "classes may be numbered otherwise")
 
 
 ACCURACY = Equation(
@@ -46,7 +51,7 @@ ACCURACY = Equation(
     latex=r"\frac{1}{N} \sum_n \mathbf{1}[\hat y_n = y_n]", formula="(number of right predictions) / N",
     arguments=PREDICTIONS, results={"accuracy": "a number"},
     implementation="minicompress.nn.metrics.measures",
-    adapt=lambda measures: lambda predictions, labels: measures(predictions, labels, 4).accuracy,
+    adapt=lambda measures: lambda predictions, labels: measures(predictions, labels, MOST_CLASSES).accuracy,
     reference=listed(literal.accuracy), inputs=lambda rng, size: answers(rng, size)[:2],
     properties={"is a fraction from 0 to 1": is_a_share, "all right is 1": _right_is_perfect,
                 "names of classes don't matter": _names_do_not_matter,

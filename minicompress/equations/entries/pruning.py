@@ -282,16 +282,23 @@ def _masked_training(w, gradients, first, mask, lr, momentum, decay):
 
 
 def _pruned_is_plus_zero(f, w, gradients, first, mask, *rest):
-    pruned = f(w, gradients, first, mask, *rest)[mask == 0].astype(np.float64)
+    pruned = f(w, gradients, first, mask, *rest)[(mask == 0) & (first < len(gradients))].astype(np.float64)
     hold(pruned == 0, f"pruned weights must be exactly 0, they are {pruned.tolist()}")
     hold(~np.signbit(pruned), "pruned weights must be +0.0, not −0.0")
 
 
 def _nothing_leaks(f, w, gradients, first, mask, *rest):
     poisoned = gradients.copy()
-    poisoned[-1, mask == 0] = np.nan
+    poisoned[-1, (mask == 0) & (first < len(gradients))] = np.nan
     found = f(w, poisoned, first, mask, *rest)
     hold(np.isfinite(found), "a gradient of NaN at a pruned weight leaks: select with the mask, since NaN·0 is NaN")
+
+
+def _training_inputs(rng, size):
+    """Up to four steps, the mask from any of them on, or from a later one, which never comes."""
+    steps, mask = int(rng.integers(1, 5)), np.append(0, rng.integers(0, 2, size))
+    return (eighths(rng, size + 1), eighths(rng, (steps, size + 1), 2), int(rng.integers(steps + 1)), mask,
+            one_of(rng, 0.125, 0.25, 0.5), one_of(rng, 0.0, 0.5, 0.75), one_of(rng, 0.0, 0.125))
 
 
 def _masked_sgd(sgd):
@@ -340,8 +347,7 @@ MASKED = Equation(
     results={"w_end": "weights after the last step, (n,)"},
     implementation="minicompress.pruning.Mask", reference=_masked_training,
     adapt=lambda mask: _masked_sgd(resolve("minicompress.nn.optim.SGD")),
-    inputs=lambda rng, size: (eighths(rng, size + 1), eighths(rng, (3, size + 1), 2), 1,
-                              np.append(0, rng.integers(0, 2, size)), 0.25, 0.5, one_of(rng, 0.0, 0.125)),
+    inputs=_training_inputs,
     cases=((np.array([1.0, 2.0]), np.array([[1.0, 1.0], [1.0, np.nan]]), 1, np.array([1, 0]), 0.25, 0.5, 0.0),),
     properties={"pruned weights are exactly +0.0": _pruned_is_plus_zero, "nothing leaks from below the mask":
                 _nothing_leaks, "is what the formula gives": agrees(_masked_training, 256, lambda w, g, *_: 1 + np.abs(
