@@ -1,5 +1,9 @@
 """Solutions that are right on the easiest inputs alone: none may pass."""
 
+import math
+from fractions import Fraction
+
+import numpy as np
 import pytest
 
 from minicompress import equations
@@ -26,3 +30,29 @@ MEMORISED = [
 def test_a_memorised_constant_fails(id, fixed):
     assert check(id, reference(id))
     assert not check(id, reference(id, **fixed))
+
+
+def int16_layer(q1, q2, b, z1, z2, z3, m0, n, q_min, q_max):
+    products = (q1 - z1).astype(np.int16) * (q2 - z2).astype(np.int16)
+    total = int(products.sum(dtype=np.int16)) + b
+    return min(max(z3 + math.floor(Fraction(m0 * total, 2**31) / Fraction(2) ** n + Fraction(1, 2)), q_min), q_max)
+
+
+def whole(id):
+    """The formula of whole numbers, as if there were no others."""
+    function = equations.equation(id).reference
+    return lambda first, *rest: function(np.trunc(first), *rest)
+
+
+WRONG = {
+    "int16": ("QU-10:layer", int16_layer),
+    "int8": ("QU-1:dequantize", lambda q, s, z: s * (q.astype(np.int8) - np.int8(z))),
+    "nearly zero": ("PR-1", lambda x: np.mean(np.isclose(x, 0))),
+    **{f"whole numbers, {id}": (id, whole(id)) for id in ("PR-16", "PR-17", "PR-16:product")},
+}
+
+
+@pytest.mark.parametrize(("id", "function"), WRONG.values(), ids=WRONG)
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+def test_wrong_arithmetic_fails(id, function):
+    assert not check(id, function)

@@ -8,7 +8,7 @@ import numpy as np
 from .. import coding as literal
 from ..ledger import Equation, Trap
 from ..suite import agrees, close, hold
-from .draw import listed, one_of
+from .draw import eighths, listed, one_of
 
 HAN = "Han 2016, section 2"
 
@@ -17,8 +17,8 @@ HAN = "Han 2016, section 2"
 
 
 def sparse(rng, shape):
-    """Whole numbers, most of them zero."""
-    return rng.integers(-9, 10, shape) * (rng.random(shape) < 0.4).astype(np.float64)
+    """Eighths, most of them zero."""
+    return eighths(rng, shape, 1) * (rng.random(shape) < 0.4).astype(np.float64)
 
 
 def _rows_add_up(f, matrix):
@@ -73,7 +73,7 @@ def _csr_times(data, indices, indptr, x):
 
 
 def _csr_inputs(rng, size):
-    """Tenths, so that the order of a sum matters, in rows of very different size, so that sums across rows do."""
+    """Eightieths, so that the order of a sum matters, in rows of very different size, so that sums across rows do."""
     matrix = sparse(rng, (1 + int(rng.integers(size)), size)) / 10
     matrix *= rng.choice([1.0, 1.0, 1e8, 1e16], (len(matrix), 1))
     data, indices, indptr = literal.csr(matrix.tolist())

@@ -71,7 +71,11 @@ def _is_near(f, m):
     hold(error <= Fraction(1, 2**31), f"2⁻ⁿ·M₀/2³¹ differs from M by {float(error):.2g} of it, more than 2⁻³¹")
 
 
-def _fixed(rounding=round, carry=True, bits=31, least=0.5):
+def _half_up(x):
+    return math.floor(x + 0.5)
+
+
+def _fixed(rounding=_half_up, carry=True, bits=31, least=0.5):
     def function(m):
         n = 0
         while m < least:
@@ -81,6 +85,12 @@ def _fixed(rounding=round, carry=True, bits=31, least=0.5):
         m0 = rounding(m * 2**bits)
         return (m0 // 2, n - 1) if carry and m0 == 2**bits else (m0, n)
     return function
+
+
+def _real_multiplier(rng, size):
+    """Thirds, or what lies half way between two M₀."""
+    m = one_of(rng, (8 + int(rng.integers(8))) / 24, (int(rng.integers(2**30, 2**31)) + 0.5) / 2**31)
+    return (m * 2.0 ** int(rng.integers(-size, 4)),)
 
 
 def _multipliers(fixed_point):
@@ -96,13 +106,13 @@ MULTIPLIER = Equation(
     formula="M = 2⁻ⁿ·M₀/2³¹ with a whole M₀, 2³⁰ ≤ M₀ < 2³¹, the nearest, halves up",
     arguments={"m": "M, above 0"}, results={"m0": "M₀", "n": "the shift, negative for M ≥ 1"},
     implementation="minicompress.kernels.integer.fixed_point", adapt=_multipliers, reference=_multiplier,
-    inputs=lambda rng, size: (float(2.0 ** rng.integers(-size, 3) * (1 + rng.integers(0, 8) / 8) / 3),),
-    cases=((0.5,), (1.0,), (1 - 2.0**-40,), (3.0,)),
+    inputs=_real_multiplier, cases=((0.5,), (1.0,), (1 - 2.0**-40,), (3.0,), (0.5 + 2.0**-32,)),
     properties={"M₀ has 31 bits": _in_its_bounds, "is near M": _is_near,
                 "is what the formula gives": agrees(_multiplier, 0)},
     traps=(Trap("2³¹", "M₀ rounds up to 2³¹, which an int32 does not hold: it becomes 2³⁰ with one shift less.",
                 _fixed(carry=False)),
            Trap("cut off", "this cuts off in place of rounding.", _fixed(int)),
+           Trap("halves to even", "this rounds halves to the even neighbour: here they go up.", _fixed(round)),
            Trap("15 bits", "this M₀ has 15 bits: 31 are asked for.", _fixed(bits=15)),
            Trap("from 1 to 2", "this takes M₀/2³¹ from 1 to 2, which needs 32 bits: it is from ½ to 1.",
                 _fixed(least=1.0)),
@@ -111,21 +121,35 @@ MULTIPLIER = Equation(
 
 
 def _layer_inputs(rng, size):
-    m0, n = _multiplier(float(rng.integers(1, 40)) / 1000)
-    q1, q2 = rng.integers(-128, 128, size), rng.integers(-8, 8, size)
+    """Now and then a power of two, which makes halves, and now and then sums far beyond 16 bits."""
+    m, wide = one_of(rng, int(rng.integers(1, 40)) / 1000, 2.0 ** -int(rng.integers(1, 7))), one_of(rng, 1, 1, 16)
+    m0, n = _multiplier(m / wide**1.5)
+    q1, q2 = rng.integers(-128, 128, wide * size), rng.integers(-8 * wide, 8 * wide, wide * size)
     q_min, q_max = one_of(rng, (-128, 127), (-8, 7), (0, 255))
     return (q1, q2, int(rng.integers(-99, 100)), int(rng.integers(-128, 128)), one_of(rng, 0, 0, 3),
             int(rng.integers(q_min, q_max + 1)), m0, n, q_min, q_max)
 
 
-# M = ½ and a sum of 1: exactly one half. And b·M₀ = 9·2⁵⁰ − 1 with n = 20: just below 4½, and in floats just that.
+# M = ½ and a sum of 1, or of −1: just one half. And b·M₀ = 9·2⁵⁰ − 1 with n = 20: just below 4½, in floats just that.
 _HALF = (np.array([1]), np.array([1]), 0, 0, 0, 0, 2**30, 0, -128, 127)
+_NEGATIVE_HALF = (np.array([1]), np.array([-1]), 0, 0, 0, 0, 2**30, 0, -128, 127)
 _BEYOND_FLOATS = (np.array([0]), np.array([0]), 8_606_899, 0, 0, 0, 1_177_322_885, 20, -128, 127)
 
 
 def _to_even(q1, q2, b, z1, z2, z3, m0, n, q_min, q_max):
     total = b + sum((int(a) - z1) * (int(w) - z2) for a, w in zip(q1, q2, strict=True))
     return min(max(z3 + round(Fraction(m0, 2**31) / Fraction(2) ** n * total), q_min), q_max)
+
+
+def _away_from_zero(q1, q2, b, z1, z2, z3, m0, n, q_min, q_max):
+    total = b + sum((int(a) - z1) * (int(w) - z2) for a, w in zip(q1, q2, strict=True))
+    size = math.floor(Fraction(m0, 2**31) / Fraction(2) ** n * abs(total) + Fraction(1, 2))
+    return min(max(z3 + (size if total > 0 else -size), q_min), q_max)
+
+
+def _in_16_bits(q1, q2, b, z1, z2, z3, *rest):
+    total = b + sum((int(a) - z1) * (int(w) - z2) for a, w in zip(q1, q2, strict=True))
+    return _output()([], [], (total + 2**15) % 2**16 - 2**15, z1, z2, z3, *rest)
 
 
 def _in_floats(q1, q2, b, z1, z2, z3, m0, n, q_min, q_max):
@@ -175,7 +199,7 @@ LAYER = Equation(
                "z1": "Z₁", "z2": "Z₂", "z3": "Z₃", "m0": "M₀, 2³⁰ to 2³¹ − 1", "n": "shift", "q_min": "the least code",
                "q_max": "the largest code"}, results={"q3": "an integer"},
     implementation="minicompress.quantization.layers.QuantizedLinear", adapt=_in_integers,
-    reference=listed(literal.integer_output), inputs=_layer_inputs, cases=(_HALF, _BEYOND_FLOATS),
+    reference=listed(literal.integer_output), inputs=_layer_inputs, cases=(_HALF, _NEGATIVE_HALF, _BEYOND_FLOATS),
     properties={"is a code": _is_a_code, "zeros add nothing": _zeros_are_silent,
                 "is what the formula gives": agrees(listed(literal.integer_output), 0)},
     traps=(Trap("Z₁ forgotten", "the inputs' zero point is not taken off.", _output(z1=0)),
@@ -185,6 +209,8 @@ LAYER = Equation(
            Trap("cut off", "this rounds down: halves go up, the rest to the nearest.", _output(half=0)),
            Trap("rounded one by one", "each product is rounded by itself: only their sum is.", _output(early=True)),
            Trap("halves to even", "this rounds halves to the even neighbour: here they go up.", _to_even),
+           Trap("halves away from zero", "this rounds negative halves down: here all halves go up.", _away_from_zero),
+           Trap("16 bits", "the sum overflows 16 bits: an accumulator has 32.", _in_16_bits),
            Trap("in floats", "this computes in floats, which have too few digits for b·M₀: integers have them all.",
                 _in_floats)))
 

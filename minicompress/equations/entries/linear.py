@@ -94,19 +94,26 @@ def _z_is_zero(f, q, s, z):
     hold(f(np.full_like(q, z), s, z) == 0, "the code z must stand for exactly 0")
 
 
+def _any_codes(rng, size):
+    s, z, q_min, q_max = grid(rng, size)
+    return rng.integers(q_min, q_max + 1, size), s, z
+
+
 DEQUANTIZE = Equation(
     id="QU-1:dequantize", title="what a code stands for", source=JACOB + "eq. 1",
     latex=r"\hat r = s (q - z)", formula="r̂ = s·(q − z)",
     arguments={"q": "codes, (n,)", "s": "scale", "z": "zero point"}, results={"r": "real numbers, (n,)"},
     implementation="minicompress.quantization.affine.dequantize",
     reference=listed(lambda q, s, z: [literal.affine_dequantize(code, s, z) for code in q]),
-    inputs=lambda rng, size: (rng.integers(-8, 8, size), one_of(rng, *SCALES), int(rng.integers(-8, 8))),
+    inputs=_any_codes, cases=((np.array([127, -128]), 0.5, -128),),
     properties={"z stands for 0": _z_is_zero, "grows with the scale": _linear_in_scale, "is what the formula gives":
                 agrees(listed(lambda q, s, z: [literal.affine_dequantize(code, s, z) for code in q]), 4)},
     traps=(Trap("z added", "z is added: it must be taken off.", lambda q, s, z: s * (q + z)),
            Trap("z scaled apart", "z is taken off after scaling.", lambda q, s, z: s * q - z),
            Trap("divided", "this divides by the scale.", lambda q, s, z: (q - z) / s),
-           Trap("z forgotten", "the zero point is not used.", lambda q, s, z: s * q)))
+           Trap("z forgotten", "the zero point is not used.", lambda q, s, z: s * q),
+           Trap("8 bits", "q − z overflows 8 bits: of two codes of 8 bits it takes 9.",
+                lambda q, s, z: s * (q - z).astype(np.int8))))
 
 # ---------------------------------------------------------------------------------------------------------------------
 # QU-2 to QU-4

@@ -33,7 +33,7 @@ SPARSITY = Equation(
     latex=r"s = \frac{\#\{i : x_i = 0\}}{n}", formula="s = (number of zeros) / n, a fraction in [0, 1]",
     arguments={"x": "weights or a mask, (n,)"}, results={"s": "a number"},
     implementation="minicompress.pruning.sparsity", reference=listed(literal.sparsity),
-    inputs=lambda rng, size: (rng.integers(-1, 2, size).astype(np.float64),),
+    inputs=lambda rng, size: (rng.integers(-1, 2, size) * one_of(rng, 1.0, 0.125, 2.0**-40),),
     properties={"is a fraction from 0 to 1": is_a_fraction, "zeros count and others don't": all_zeros_and_none,
                 "a product of masks is sparser": products_are_sparser,
                 "is what the formula gives": agrees(listed(literal.sparsity), 2)},
@@ -41,6 +41,10 @@ SPARSITY = Equation(
                 lambda x: 100.0 * np.mean(x == 0)),
            Trap("density", "this is the density, the share of numbers that are not zero.", lambda x: np.mean(x != 0)),
            Trap("count", "this is the number of zeros, not their share.", lambda x: float(np.sum(x == 0))),
+           Trap("nearly zero", "this counts small numbers too: only what is exactly 0 is pruned.",
+                lambda x: np.mean(np.abs(x) < 0.01)),
+           Trap("whole numbers", "this cuts off decimals first: 0.5 is no zero.",
+                lambda x: np.mean(x.astype(int) == 0)),
            Trap("negative too", "this counts what is not positive: a negative weight is no zero.",
                 lambda x: np.mean(x <= 0))))
 
