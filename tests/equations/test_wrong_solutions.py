@@ -44,10 +44,24 @@ def whole(id):
     return lambda first, *rest: function(np.trunc(first), *rest)
 
 
+def huffman(most=np.inf):
+    """Right up to so many bits, then cut."""
+    function = equations.equation("QU-14").reference
+    return lambda counts: np.minimum(function(counts), most)
+
+
+def antithetic(x, rng):
+    half = rng.random((x.size + 1) // 2)
+    return np.where(np.append(half, 1 - half)[:x.size] < (x + 1) / 2, 1, -1)
+
+
 WRONG = {
     "int16": ("QU-10:layer", int16_layer),
     "int8": ("QU-1:dequantize", lambda q, s, z: s * (q.astype(np.int8) - np.int8(z))),
     "nearly zero": ("PR-1", lambda x: np.mean(np.isclose(x, 0))),
+    "5 bits": ("QU-14", huffman(5)), "15 bits": ("QU-14", huffman(15)), "32 bits": ("QU-14", huffman(32)),
+    "antithetic": ("BI-2", antithetic),
+    "unseeded": ("BI-2", lambda x, rng: np.where(np.random.default_rng().random(x.size) < (x + 1) / 2, 1, -1)),
     **{f"whole numbers, {id}": (id, whole(id)) for id in ("PR-16", "PR-17", "PR-16:product")},
 }
 

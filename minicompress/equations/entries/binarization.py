@@ -59,14 +59,33 @@ SIGN = Equation(
 def _share(f, x, rng):
     """Within 5 deviations: the draws are seeded, so this holds or not once for all."""
     n, draws = 1000, f(np.repeat(x, 1000), rng).reshape(x.size, -1)
-    p = np.clip((x + 1) / 2, 0, 1)
+    p = _hard_sigmoid(x)
     found = (draws > 0).mean(axis=1)
     hold(np.abs(found - p) <= 5 * np.sqrt(p * (1 - p) / n), f"of {n} draws a share {found.tolist()} is +1, expected "
                                                              f"about {p.tolist()}")
 
 
-def _drawn(probability):
-    return lambda x, rng: np.where(rng.random(x.shape) < probability(x), 1.0, -1.0)
+def _draws_from_rng(f, x, rng):
+    zeros = np.zeros(64)  # of which two draws in 2⁶⁴ are alike
+    hold(f(zeros, rng) == f(zeros, rng), "the same rng in the same state must give the same draw")
+    hold(np.any(f(zeros, rng) != f(zeros, np.random.default_rng(0))), "another rng must give another draw")
+
+
+def _each_by_itself(f, x, rng):
+    """Within 5 deviations, as in `_share`."""
+    n, draws = 1000, f(np.zeros(1000), rng).astype(np.float64)
+    for apart in (1, 2, n // 2):
+        alike = np.mean(draws * np.roll(draws, apart))
+        hold(abs(alike) <= 5 / np.sqrt(n), f"weights that are {apart} apart are not drawn by themselves: the mean "
+                                           f"product of {n} pairs is {alike}, expected about 0")
+
+
+def _drawn(probability, draw=lambda rng, shape: rng.random(shape)):
+    return lambda x, rng: np.where(draw(rng, x.shape) < probability(x), 1.0, -1.0)
+
+
+def _hard_sigmoid(x):
+    return np.clip((x + 1) / 2, 0, 1)
 
 
 def _stochastic(projection):
@@ -83,16 +102,21 @@ STOCHASTIC = Equation(
     results={"x_b": "drawn signs, (n,)"}, implementation="minicompress.binarization.StochasticBinaryConnect",
     adapt=_stochastic, reference=lambda x, rng: [1 if rng.random() < literal.probability_of_plus(v) else -1 for v in x],
     inputs=lambda rng, size: (numbers(rng, size), np.random.default_rng(int(rng.integers(2**31)))),
-    properties={"is +1 or −1": _plus_or_minus_one, "+1 has its probability": _share},
+    properties={"is +1 or −1": _plus_or_minus_one, "+1 has its probability": _share,
+                "draws with the rng it is given": _draws_from_rng, "each weight by itself": _each_by_itself},
     traps=(Trap("not clipped below 0", "this draws +1 with probability (x + 1)/2 of |x|.",
                 _drawn(lambda x: (np.abs(x) + 1) / 2)),
            Trap("a coin", "this is a fair coin: the probability depends on x.", _drawn(lambda x: 0.5)),
            Trap("sigmoid", "this is the soft sigmoid: the hard one, (x + 1)/2 clipped, is asked for.",
                 _drawn(lambda x: 1 / (1 + np.exp(-x)))),
+           Trap("own rng", "this draws with a generator of its own: it is given one, so that a seed fixes the draw.",
+                lambda x, rng: _drawn(_hard_sigmoid)(x, np.random.default_rng(7))),
+           Trap("in pairs", "two weights share a draw: each has its own.",
+                _drawn(_hard_sigmoid, lambda rng, shape: np.repeat(rng.random(shape), 2)[:shape[0]])),
            Trap("deterministic", "this is the plain sign: it draws nothing.",
                 lambda x, rng: np.where(x >= 0, 1.0, -1.0)),
            Trap("probabilities", "these are the probabilities: draw with them.",
-                lambda x, rng: np.clip((x + 1) / 2, 0, 1))))
+                lambda x, rng: _hard_sigmoid(x))))
 
 
 def _zero_outside(f, r, g):
@@ -336,10 +360,15 @@ COST = Equation(
            Trap("scaling free", "this counts the scaling as nothing but still divides.", lambda c, n: c * n)))
 
 
+MOST_COUNTED = 4096  # |x| of the inputs
+
+
 def _norm_inputs(rng, size):
-    x = rng.integers(-6, 7, size + 2)
-    gamma = one_of(rng, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
-    return x, float(rng.integers(-3, 4)), one_of(rng, 0.5, 1.0, 2.0), gamma, float(rng.integers(-3, 4))
+    """Powers of two and 64ths, so that the batch norm is exact; means where half precision has no 64ths left."""
+    mean, gamma = one_of(rng, 0, 0, 2000), one_of(rng, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
+    beta = one_of(rng, int(rng.integers(-3, 4)), int(rng.integers(-192, 193)) / 64)
+    x = mean + rng.integers(-6, 7, size + 2)
+    return x, float(mean + rng.integers(-3, 4)), one_of(rng, 0.25, 0.5, 1.0, 2.0), gamma, float(beta)
 
 
 def _threshold(x, *norm):
@@ -361,8 +390,15 @@ def _folded(fold):
         norm.set_buffer("running_mean", np.float32([mean]))
         norm.set_buffer("running_var", np.float32([deviation**2 - eps]))
         codes = resolve("minicompress.engine.Codes")(x.astype(np.int32)[:, None])
-        return fold(norm, 64)(codes).data[:, 0]
+        return fold(norm, MOST_COUNTED)(codes).data[:, 0]
     return function
+
+
+def _in_half_precision(x, mean, deviation, gamma, beta):
+    if not gamma:
+        return np.full(x.shape, 1 if beta >= 0 else -1)
+    threshold = float(np.float16(mean - beta * deviation / gamma))
+    return np.where(x >= threshold if gamma > 0 else x <= threshold, 1, -1)
 
 
 def _one_way(x, mean, deviation, gamma, beta):
@@ -394,6 +430,8 @@ FOLD = Equation(
            Trap("γ = 0", "for γ = 0 the sign is that of β.", _flat),
            Trap("np.sign", "at the threshold np.sign gives 0.", lambda x, mean, deviation, gamma, beta: np.sign(
                gamma * (x - mean) / deviation + beta)),
+           Trap("τ rounded", "τ is rounded to half precision: beside a large μ its decimals are gone.",
+                _in_half_precision),
            Trap("β's sign", "β·σ/γ is added to μ: it is taken off.", lambda x, mean, deviation, gamma, beta: np.array(
                _threshold(x, mean, deviation, gamma, -beta)))))
 

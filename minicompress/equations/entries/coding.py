@@ -235,6 +235,20 @@ RATE = Equation(
 # QU-14
 
 
+def fibonacci(n):
+    """The counts whose codes are longest: n − 1 bits."""
+    counts = [1, 1]
+    while len(counts) < n:
+        counts.append(counts[-1] + counts[-2])
+    return np.array(counts)
+
+
+def _counted(rng, size):
+    """Counts much alike, or very skewed ones."""
+    return one_of(rng, rng.integers(0, 9, size + 1), 2 ** rng.integers(0, 20, size + 1)) + np.eye(
+        size + 1, dtype=int)[0]
+
+
 def _used_have_codes(f, counts):
     hold((f(counts) > 0) == (counts > 0), "symbols that occur have a length, and only they; one alone has 1 bit")
 
@@ -285,15 +299,18 @@ HUFFMAN = Equation(
             "\nH ≤ mean length < H + 1; a symbol that is alone has 1 bit, one that does not occur 0",
     arguments={"counts": "how often each symbol occurs, (symbols,)"},
     results={"lengths": "bits of each code, (symbols,)"},
-    implementation="minicompress.coding.huffman.code_lengths", reference=listed(literal.huffman_lengths),
-    inputs=lambda rng, size: (rng.integers(0, 9, size + 1) + np.eye(size + 1, dtype=int)[0],),
-    cases=((np.array([3]),), (np.array([0, 7, 0]),), (np.array([1, 1, 2, 3, 5, 8]),), (np.ones(6, int),)),
+    implementation="minicompress.coding.huffman.code_lengths",
+    adapt=lambda code_lengths: lambda counts: code_lengths(counts, max_bits=255),
+    reference=listed(literal.huffman_lengths), inputs=lambda rng, size: (_counted(rng, size),),
+    cases=((np.array([3]),), (np.array([0, 7, 0]),), (fibonacci(6),), (np.ones(6, int),), (fibonacci(40),)),
     properties={"symbols that occur have a code": _used_have_codes, "Kraft's sum is 1": _kraft,
                 "the mean length is within a bit of the entropy": _near_entropy,
                 "no prefix code is shorter": _least_mean},
     traps=(Trap("Shannon", "this is ⌈−log₂ p⌉, Shannon's code: Huffman's is shorter.", _shannon),
            Trap("fixed width", "this is one width for all: frequent symbols deserve shorter codes.", _fixed),
            Trap("unary", "this chain of 1, 2, 3 … bits is the best code for very skewed counts alone.", _unary),
+           Trap("at most 16 bits", "codes are cut to 16 bits: very skewed counts need longer ones.",
+                lambda counts: np.minimum(literal.huffman_lengths(counts.tolist()), 16)),
            Trap("constant is nothing", "a symbol that is alone gets 0 bits, and nothing can be decoded from nothing.",
                 _constant_is_nothing)))
 
@@ -345,8 +362,8 @@ CANONICAL = Equation(
     results={"codes": "a string of 0 and 1 for each symbol, empty for none, (symbols,)"},
     implementation="minicompress.coding.huffman.canonical", adapt=_canonical_codes,
     reference=listed(literal.canonical_codes),
-    inputs=lambda rng, size: (np.array(literal.huffman_lengths(
-        (rng.integers(0, 9, size + 1) + np.eye(size + 1, dtype=int)[0]).tolist())),),
+    inputs=lambda rng, size: (np.array(literal.huffman_lengths(_counted(rng, size).tolist())),),
+    cases=((np.array(literal.huffman_lengths(fibonacci(21).tolist())),),),
     properties={"have their lengths": _have_their_lengths, "none begins another": _prefix_free,
                 "is what the formula gives": agrees(listed(literal.canonical_codes), 0)},
     traps=(Trap("by symbol", "codes are handed out in the order of symbols: order by length first.", _by_symbol),

@@ -209,7 +209,7 @@ REGRESSION = Equation(
     results={"L": "a number"},
     implementation="minicompress.distillation.logit_regression_loss", reference=precisely(literal.logit_regression),
     adapt=lambda loss: lambda z, v: loss(tensor(z), v).item(),
-    inputs=lambda rng, size: tuple(eighths(rng, (2, int(rng.integers(1, 3)), size + 1))),
+    inputs=lambda rng, size: tuple(eighths(rng, (2, int(rng.integers(1, 5)), size + 1))),
     properties={"equal logits give 0": _zero_if_equal, "grows with the square": _quarter,
                 "is what the formula gives": agrees(precisely(literal.logit_regression), 256)},
     traps=(Trap("mean over classes", "this is a mean over classes too: the norm is a sum over them.",

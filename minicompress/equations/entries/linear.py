@@ -276,9 +276,17 @@ def _error_is_bounded(f, r, bits):
 
 
 def _few_values(f, r, bits):
-    many = np.linspace(r.min() - 1, r.max() + 1, 2 ** (bits + 2))
+    many = np.linspace(r.min() - 1, r.max() + 1, 2 ** min(bits + 2, 11))
     found = np.unique(f(many, bits)).size
     hold(found <= 2**bits, f"{bits} bits tell {2**bits} numbers apart, there are {found}")
+
+
+def _on_the_grid(f, r, bits):
+    s = _steps(r, bits)
+    if s:
+        steps = f(r, bits) / s
+        hold(np.abs(steps - np.rint(steps)) <= 2.0 ** (bits + 2) * f.eps,
+             f"r̂/s is {steps.tolist()}, expected the whole numbers q − z")
 
 
 def _zero_stays(f, r, bits):
@@ -309,15 +317,18 @@ WIDTHS = Equation(
     formula="r̂ = s·(q − z) with the asymmetric s and z of QU-2 for r's own range, and q of QU-1",
     arguments={"r": "real numbers, (n,)", "bits": "of a code"}, results={"r_hat": "(n,)"},
     implementation="minicompress.quantization.affine.choose_params", adapt=_copying, reference=listed(_copied),
-    inputs=lambda rng, size: (eighths(rng, size + 1), int(rng.integers(1, 9))), single=True, cases=((np.zeros(2), 3),),
+    inputs=lambda rng, size: (eighths(rng, size + 1), int(rng.integers(1, one_of(rng, 9, 17)))), single=True,
+    cases=((np.zeros(2), 3),),
     properties={"the error is at most half a step": _error_is_bounded, "no more values than codes": _few_values,
-                "0 stays 0": _zero_stays},
+                "numbers are whole steps": _on_the_grid, "0 stays 0": _zero_stays},
     traps=(Trap("one bit lost", "this has half as many codes: the sign needs no bit of its own here.",
                 _uniform(lambda bits: max(bits - 1, 1))),
            Trap("one bit too many", "this has twice as many values as there are codes.",
                 _uniform(lambda bits: bits + 1)),
            Trap("range not widened", "0 is no longer 0: z must be rounded, in a range that holds 0.",
                 _uniform(lambda bits: bits, low=lambda r: r.min() - 0.3)),
+           Trap("few numbers", "this leaves r as it is where there are codes enough: they lie on an even grid.",
+                lambda r, bits: r if np.unique(r).size <= 2**bits else _uniform(lambda bits: bits)(r, bits)),
            Trap("cut off", "this cuts off decimals in place of rounding: the error is up to a step.",
                 _uniform(lambda bits: bits, rounding=np.floor))))
 

@@ -32,7 +32,7 @@ def _gradient_reference(z, v, y, T, alpha):
 
 
 def _batch(rng, size):
-    shape = int(rng.integers(1, 3)), 1 + int(rng.integers(1, size + 1))
+    shape = int(rng.integers(1, 5)), 1 + int(rng.integers(1, min(size, 5) + 1))
     scale = one_of(rng, 1, 1, 1, 1, 1000)
     return (eighths(rng, shape) * scale, eighths(rng, shape) * scale, rng.integers(0, shape[1], shape[0]),
             one_of(rng, *TEMPERATURES), one_of(rng, 0.0, 0.25, 0.5, 1.0))
@@ -52,7 +52,7 @@ def _alpha_one_is_cross_entropy(f, z, v, y, T, alpha):
 
 
 def _mean_of_examples(f, z, v, y, T, alpha):
-    twice = f(np.tile(z, (2, 1)), np.tile(v, (2, 1)), np.tile(y, 2), T, alpha)
+    twice = f(*(np.repeat(rows, 2, axis=0) for rows in (z, v, y)), T, alpha)
     close(f, twice, f(z, v, y, T, alpha), "the same examples twice have the same mean", 256, _loss_size(z, v, y, T))
 
 
@@ -101,6 +101,8 @@ LOSS_TRAPS = (
     Trap("KL(teacher‖student)", "this is KL(teacher‖student): it has the same gradient, but H is greater by the "
                                 "entropy of the teacher's probabilities.", _soft(_divergence)),
     Trap("sum", "this sums over the examples: asked for is their mean.", _soft(_cross_entropy, reduce=np.sum)),
+    Trap("two examples", "this looks at the first two examples alone.", lambda z, v, y, T, alpha: _soft(_cross_entropy)(
+        z[:2], v[:2], y[:2], T, alpha)),
     Trap("mean over classes", "this is a mean over classes too: it is the mean over the examples of sums over classes.",
          lambda z, v, y, T, alpha: np.mean(alpha * _hard(z, y)) + (1 - alpha) * T * T * _cross_entropy(
              softmax(v / T), None, log_softmax(z / T)).mean() / z.shape[1]),
