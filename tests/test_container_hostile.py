@@ -284,7 +284,7 @@ def test_fuzzed_files_do_no_harm(small, tmp_path_factory, changes):
 
 
 @pytest.mark.slow
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(changes=CHANGES)
 def test_fuzzed_files_do_no_harm_however_many(small, tmp_path_factory, changes):
     fuzzed(small, changes, tmp_path_factory.getbasetemp())
