@@ -258,6 +258,14 @@ def test_bad_arguments_of_compress(changed, message, capsys, tmp_path, monkeypat
     assert not (tmp_path / "net.mcz").exists() and not (tmp_path / "net.mcz.work").exists()
 
 
+def test_too_few_images_to_hold_some_out(capsys, tmp_path):
+    for part in ("train", "t10k"):
+        data.write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.full((3, 8, 8), 9, np.uint8))
+        data.write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.arange(3, dtype=np.uint8))
+    line = refused(capsys, "compress", "--data", tmp_path, "--model", "mlp:64,9,3", "--out", tmp_path / "net.mcz")
+    assert "too few training images" in line and "at least 7" in line
+
+
 def test_data_that_do_not_fit_the_file(capsys, file):
     assert "doesn't fit mnist" in refused(capsys, "evaluate", file, "--data", "mnist")
 

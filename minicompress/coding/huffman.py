@@ -106,14 +106,17 @@ def encode(symbols, lengths, lanes=1):
     lengths : (alphabet,) bits per symbol, from `code_lengths`
     lanes : number L of lanes, 1 to n; symbol i is in lane i mod L, and the lanes follow one another in the payload
 
-    Returns the payload, bytes, and the bits of each lane, (lanes,) int64. Raises ValueError for symbols without a code
-    and for another number of lanes.
+    Returns the payload, bytes, and the bits of each lane, (lanes,) int64. Raises ValueError for symbols without a code,
+    for what are no integers, and for another number of lanes.
 
     >>> payload, lane_bits = encode([0, 1, 0, 0], [1, 1])
     >>> f"{payload[0]:08b}", lane_bits
     ('01000000', array([4]))
     """
     symbols, lengths = np.asarray(symbols), np.asarray(lengths)
+    for name, array in (("symbols", symbols), ("lengths", lengths)):
+        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+            raise ValueError(f"{name} are {array.dtype} of shape {array.shape}, expected integers in one dimension")
     if not 1 <= lanes <= max(1, symbols.size):
         raise ValueError(f"lanes is {lanes}, expected 1 to {max(1, symbols.size)} for {symbols.size} symbols")
     if symbols.size == 0:

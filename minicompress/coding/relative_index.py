@@ -58,8 +58,8 @@ def encode(values, bits=None):
         raise ValueError(f"values have shape {values.shape}, expected one dimension")
     gap = gaps(values != 0)
     bits = best_bits(gap, 8 * values.dtype.itemsize) if bits is None else bits
-    if not 1 <= bits <= MOST_BITS:
-        raise ValueError(f"bits is {bits}, expected 1 to {MOST_BITS}")
+    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 1 <= bits <= MOST_BITS:
+        raise ValueError(f"bits is {bits!r}, expected an integer from 1 to {MOST_BITS}")
     slots = (gap >> bits) + 1  # a filler covers 2^k entries: the zeros that it skips and itself
     at = np.cumsum(slots) - 1
     skipped = np.full(at[-1] + 1 if at.size else 0, 2**bits - 1, np.uint16)

@@ -368,13 +368,17 @@ def batch_norm(x, weight, bias, mean_, var_, eps):
     """weight · (x − mean)/√(var + eps) + bias, channel by channel along axis 1 (Ioffe & Szegedy 2015).
 
     ``weight``, ``bias``, ``mean_`` and ``var_`` have one element a channel; the last two are Tensors of the batch's own
-    statistics in training, arrays of the running ones in evaluation.
+    statistics in training, arrays of the running ones in evaluation. Raises ValueError for other shapes.
 
     >>> x, one, zero = Tensor([[1.0], [5.0]]), Tensor([1.0]), Tensor([0.0])
     >>> batch_norm(x, one, zero, mean(x, axis=0), var(x, axis=0), eps=0.0).numpy().ravel()
     array([-1.,  1.], dtype=float32)
     """
     require_tensors("batch_norm", x=x)
+    shapes = {"weight": weight.shape, "bias": bias.shape, "mean_": mean_.shape, "var_": var_.shape}
+    if x.ndim < 2 or any(shape != x.shape[1:2] for shape in shapes.values()):  # which would broadcast, some of them
+        raise ValueError(f"batch_norm: x has shape {x.shape}, {', '.join(f'{k} {v}' for k, v in shapes.items())}; "
+                         "expected x (N, C, …) and (C,) for all others")
     per_channel = (1, -1) + (1,) * (x.ndim - 2)
     scale = weight / sqrt(var_ + eps)
     return x * reshape(scale, per_channel) + reshape(bias - mean_ * scale, per_channel)

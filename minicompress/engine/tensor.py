@@ -39,7 +39,8 @@ class Tensor:
     """An array of float32 or float64 that can say how a scalar computed from it changes with it.
 
     ``data`` is an array, a number, or a (nested) list of numbers; lists and numbers become float32. An array of
-    integers or booleans is refused with TypeError: convert it, and say to which precision.
+    integers or booleans is refused with TypeError: convert it, and say to which precision. ``==`` asks if it is the
+    very same Tensor, as sets and dicts of Tensors need it; values are compared by ``.numpy()``.
 
     >>> x = Tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -177,7 +178,11 @@ class Codes(Tensor):
 def _array(data):
     if isinstance(data, Tensor):
         raise TypeError("data is a Tensor already: use .detach() for one that shares its data without its history")
-    return np.asarray(data, dtype=None if isinstance(data, (np.ndarray, np.generic)) else np.float32)
+    if isinstance(data, (np.ndarray, np.generic)):
+        return np.asarray(data)
+    if any(value is None for value in np.asarray(data, dtype=object).flat):  # which NumPy takes for NaN
+        raise TypeError("data is or holds None, expected numbers")
+    return np.asarray(data, dtype=np.float32)
 
 
 class Origin:

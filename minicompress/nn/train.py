@@ -129,6 +129,8 @@ def _check(model, optimizer, objective, schedules, augment, epochs, batch_size, 
     for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("best_from", best_from, 0)):
         if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             raise ValueError(f"{name} is {value!r}, expected an integer of at least {least}")
+    if best_from >= epochs:
+        raise ValueError(f"best_from is {best_from}, expected less than the {epochs} epochs: no weights could win")
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng is {rng!r}, expected a np.random.Generator")
     if not set(model.parameters()) & set(optimizer.parameters):

@@ -125,7 +125,7 @@ def _cut(model, tune, dataset, settings):
 def _prune(model, tune, dataset, settings):
     end = 0.6 * settings.epochs
     schedule = pruning.GradualPruning(pruning.mask_weights(model), final=settings.sparsity, end=end, every=20)
-    tune(model, schedules=[schedule], best_from=int(end) + 1)
+    tune(model, schedules=[schedule], best_from=min(int(end) + 1, settings.epochs - 1))
     return model
 
 

@@ -61,7 +61,7 @@ def deep_compression(model, dataset, plan, folder, *, resume=False, progress=Non
     end = plan.prune_until * plan.prune_epochs
     pruning = GradualPruning(weights, final=plan.sparsity, end=end, scale=plan.protect)
     course.train("prune", model, _sgd(model, plan.prune_lr, plan.weight_decay), plan.prune_epochs, schedules=[pruning],
-                 best_from=int(end) + 1)
+                 best_from=min(int(end) + 1, plan.prune_epochs - 1))
     course.write("pruned", model)
 
     share_weights(model, plan.clusters, plan.bias_clusters)

@@ -64,7 +64,13 @@ def prepare(data_name, model_name, *, seed=0, plan=None, shortened=False):
     (120, 1)
     """
     rng = np.random.default_rng(seed)
-    dataset = data.load(data_name, validation=VALIDATION, rng=rng)
+    try:
+        dataset = data.load(data_name, validation=VALIDATION, rng=rng)
+    except data.DataError:
+        raise
+    except ValueError:  # of the fraction, which is no word of the caller's
+        raise ValueError(f"{data_name} has too few training images: a twelfth of them, at least one, is held out for "
+                         "validation, so at least 7 are needed") from None
     model = models.build(model_name, rng=rng, image_shape=dataset.image_shape, num_classes=dataset.num_classes)
     if plan is None:
         plan = plan_for(model_name, examples=len(dataset.train.images), image_shape=dataset.image_shape)

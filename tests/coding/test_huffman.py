@@ -206,3 +206,12 @@ def test_the_trap_of_a_constant_that_decodes_to_nothing():
 def test_lanes_without_a_symbol_are_refused(lanes):
     with pytest.raises(ValueError, match=f"lanes is {lanes}, expected 1 to 4 for 4 symbols"):
         huffman.encode([0, 1, 0, 0], [1, 1], lanes)
+
+
+@pytest.mark.parametrize(("symbols", "lengths", "message"), [
+    ([0.5], [1, 1], "symbols are float64"), ([[0], [1]], [1, 1], r"symbols are int64 of shape \(2, 1\)"),
+    ([0], [1.0, 1.0], "lengths are float64"), ([True], [1, 1], "symbols are bool"),
+])
+def test_what_are_no_symbols_is_refused(symbols, lengths, message):
+    with pytest.raises(ValueError, match=f"{message}.*expected integers in one dimension"):
+        huffman.encode(symbols, lengths)

@@ -113,3 +113,9 @@ def test_gaps_that_overflow_or_are_no_integers_are_refused():
         relative_index.decode([2**62] * 4 + [3], [1] * 5, 9)
     with pytest.raises(ValueError, match="gaps are float64, expected integers"):
         relative_index.decode([1.5], [1], 9)
+
+
+@pytest.mark.parametrize("bits", [2.5, 2.0, True, "2", 0, 17])
+def test_a_width_that_is_none_is_refused(bits):
+    with pytest.raises(ValueError, match=f"bits is {bits!r}, expected an integer from 1 to 16"):
+        relative_index.encode([0, 1], bits)

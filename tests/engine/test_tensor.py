@@ -241,3 +241,14 @@ def test_tensors_come_by_position():
 def test_take_needs_integers():
     with pytest.raises(TypeError, match="bool"):
         engine.take(Tensor([1.0, 2.0]), np.array([True, False]))
+
+
+@pytest.mark.parametrize("data", [None, [1.0, None], [[None]]])
+def test_none_is_no_number(data):
+    with pytest.raises(TypeError, match="None, expected numbers"):
+        Tensor(data)
+
+
+def test_equality_is_identity_as_sets_and_dicts_need_it():
+    x, y = Tensor([1.0]), Tensor([1.0])
+    assert x == x and x != y and len({x, y}) == 2 and y in [x, y] and {x: 1}[x] == 1

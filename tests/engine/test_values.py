@@ -184,3 +184,13 @@ def test_fake_quantize_passes_the_gradient_at_both_ends_of_its_range():
     at = [np.nextafter(low, -1), low, np.nextafter(low, 1), np.nextafter(high, 3), high, np.nextafter(high, 4)]
     found = gradient(lambda x: surrogate.fake_quantize(x, x.data.round(), low, high), at)
     assert found.tolist() == [0, 1, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize(("channels", "given"), [(3, 1), (1, 3), (3, 2)])
+def test_batch_norm_takes_one_number_a_channel_and_broadcasts_none(which, channels, given):
+    arrays = [np.ones(channels) for _ in range(4)]
+    arrays[which] = np.ones(given)
+    x, (weight, bias, mean, var) = Tensor(np.ones((2, channels))), map(Tensor, arrays)
+    with pytest.raises(ValueError, match=rf"x has shape \(2, {channels}\), .*\({given},\).*expected"):
+        engine.batch_norm(x, weight, bias, mean, var, 1e-5)

@@ -139,7 +139,9 @@ def test_best_from_passes_over_earlier_epochs():
     history = fit(model, validation=blobs(1), optimizer=optimizer, schedule=ruining(model, 6, optimizer), epochs=8,
                   best_from=6)
     assert history.best_epoch == 7 and history.validation_error[5] < history.validation_error[7]
-    assert fit(mlp(), validation=blobs(1), best_from=9).best_epoch is None
+    assert fit(mlp(), validation=blobs(1), epochs=3, best_from=2).best_epoch == 2
+    with pytest.raises(ValueError, match="best_from is 3, expected less than the 3 epochs"):
+        fit(mlp(), validation=blobs(1), epochs=3, best_from=3)
 
 
 def test_validation_chooses_in_evaluation_and_learns_nothing():

@@ -35,7 +35,8 @@ def test_the_planned_share_is_pruned(tmp_path):
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    (" schedules=[pruning],", ""), ("best_from=int(end) + 1", "best_from=0"),
+    (" schedules=[pruning],", ""),
+    ("best_from=min(int(end) + 1, plan.prune_epochs - 1)", "best_from=0"),
     ("nn.project(parameter, *masks, W", "nn.project(parameter, W"),
 ])
 def test_mutants_are_caught(old, new, tmp_path):
