@@ -124,11 +124,12 @@ def schedule_in_float32(t, s_i, s_f, t_0, n, dt):
 @pytest.mark.parametrize(("id", "function"), [
     ("PR-2", magnitude_mask), ("PR-9", weighted_ends), ("PR-9", schedule_in_float32), ("PR-10", masked_training),
     ("QU-1", quantize_in_plain_python), ("QU-2", asymmetric_in_float32), ("QU-10", multiplier), ("QU-14", huffman),
-    ("KD-2", soft_target_loss), ("PR-16:product", by_bincount), ("PR-13", by_quantile), ("QU-9", by_big_integers),
+    ("KD-2", soft_target_loss), ("PR-16:product", by_bincount), ("PR-16:product", by_rows(math.fsum)),
+    ("PR-13", by_quantile), ("QU-9", by_big_integers),
     ("PR-18", budgets(round)), ("PR-18", budgets(lambda e: math.floor(e + 0.5))),
     ("PR-18", budgets(lambda e: math.ceil(e - 0.5))),
     *(("PR-16:product", by_rows(add, dtype)) for dtype in (np.float64, np.float32) for add in (
-        np.sum, math.fsum, halves, smallest_first, lambda p: sum(p[::-1]))),
+        np.sum, halves, smallest_first, lambda p: sum(p[::-1]))),
     ("QU-12", lambda g, codes, k: np.bincount(codes.ravel(), g.ravel(), minlength=k)),
     ("PR-4", lambda w, order: np.linalg.norm(w, order, axis=1)), ("BI-2", stochastic),
     ("BI-8", lambda a, b, n: n - 2 * bin(a ^ b).count("1")),

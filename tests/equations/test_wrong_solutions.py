@@ -70,3 +70,27 @@ WRONG = {
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 def test_wrong_arithmetic_fails(id, function):
     assert not check(id, function)
+
+
+def softmax(z, floor=0.0, eps=0.0):
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.maximum(e / (e.sum(axis=-1, keepdims=True) + eps), floor)
+
+
+DOUBLE = {
+    "an epsilon": ("KD-1", lambda z, T: softmax(z / T, eps=1e-6)),
+    "a floor": ("KD-1", lambda z, T: softmax(z / T, floor=1e-7)),
+    "six digits": ("KD-1", lambda z, T: softmax(z / T).round(6)),
+    "nearly": ("KD-2", lambda *inputs: (1 + 1e-5) * equations.equation("KD-2").reference(*inputs)),
+}
+
+
+@pytest.mark.parametrize(("id", "function"), DOUBLE.values(), ids=DOUBLE)
+def test_an_error_that_single_precision_would_hide_fails_in_double_precision(id, function):
+    assert not check(id, function)
+
+
+def test_single_precision_passes_where_every_number_is_of_it():
+    result = check("KD-1", lambda z, T: softmax(np.float32(z) / np.float32(T)))
+    assert result and "single precision" in result.report["note"]
+    assert check("KD-1", lambda z, T: softmax(np.float32(z) / np.float32(T)).astype(np.float64).tolist())
