@@ -121,7 +121,7 @@ def speedup(channels, filter_size, word=64):
 
     c input channels and filters of N_W places; a word of 64 products counts as one operation, and so does each of the
     scaling's. A count of operations that leaves out all traffic to memory: never a measurement. Rastegari et al. 2016,
-    section 3.3; for c = 256 and 3×3 it gives their 62.27×.
+    Efficiency Analysis; for c = 256 and 3×3 it gives their 62.27×.
 
     >>> round(speedup(256, 9), 2)
     62.27

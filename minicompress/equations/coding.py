@@ -97,7 +97,9 @@ def huffman_lengths(counts):
 
 
 def canonical_codes(lengths):
-    """(QU-14) Each symbol's code as a string of 0 and 1, counted up from zero in order of length, then of symbol. D3.
+    """(QU-14) Each symbol's code as a string of 0 and 1, counted up from zero in order of length, then of symbol.
+
+    Schwartz & Kallick 1964.
 
     >>> canonical_codes([2, 1, 0, 2])
     ['10', '0', '', '11']

@@ -5,6 +5,8 @@ nothing here imports what it describes; and it holds a literal reference that ow
 """
 
 import importlib
+import shutil
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -95,11 +97,15 @@ class Equation:
     def __str__(self):
         width = max(map(len, [*self.arguments, *self.results]))
         lines = [f"{self.id}  {self.title}", "", *(f"    {line}" for line in self.formula.splitlines()), "",
-                 f"source    {self.source}", f"function  {self.implementation}", f"to write  {self.signature}", ""]
-        lines += [f"    {name:{width}}  {text}" for name, text in (self.arguments | self.results).items()]
+                 *_wrapped(f"source    {self.source}", 10), f"function  {self.implementation}",
+                 *_wrapped(f"to write  {self.signature}", 10), ""]
+        for name, text in (self.arguments | self.results).items():
+            lines += _wrapped(f"    {name:{width}}  {text}", 6 + width)
         lines += ["", "must hold", *(f"    {name}" for name in self.properties)]
         if self.traps:
-            lines += ["", "traps", *(f"    {trap.name}: {trap.says}" for trap in self.traps)]
+            lines += ["", "traps"]
+        for trap in self.traps:
+            lines += _wrapped(f"    {trap.name}: {trap.says}", 8)
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -109,7 +115,14 @@ class Equation:
         return "\n".join([
             f"**{self.id}** {self.title}", "", f"$${self.latex}$$", "", f"{self.source}. In the package: "
             f"`{self.implementation}`. To write: `{self.signature}`", "", *symbols, "", "Must hold:", "",
-            *(f"- {name}" for name in self.properties)])
+            *(f"- {name}" for name in self.properties), "", "Traps:", "",
+            *(f"- *{trap.name}*: {trap.says}" for trap in self.traps)])
+
+
+def _wrapped(line, indent):
+    """A line in the width of the terminal, what does not fit below it and indented."""
+    width = max(40, min(120, shutil.get_terminal_size((120, 24)).columns))
+    return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def resolve(name):

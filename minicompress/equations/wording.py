@@ -29,7 +29,7 @@ def in_words(value, digits=6):
     if isinstance(value, int | np.integer):
         return str(int(value))
     if isinstance(value, float | np.floating):
-        return f"{float(value):.{digits}g}"
+        return f"{float(value) + 0.0:.{digits}g}"  # which makes 0 of −0
     return "a NumPy Generator" if isinstance(value, np.random.Generator) else repr(value)
 
 

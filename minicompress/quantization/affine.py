@@ -33,7 +33,8 @@ def choose_params(r_min, r_max, bits, *, symmetric=False):
         bits: 1 to 16 (QU-4).
 
     Returns float32 and int32, arrays of that shape. Raises ValueError for r_min > r_max, for what is not finite, and
-    for a range that no float32 scale can cover. Source: Jacob et al. 2018, section 2.1 and eq. 11.
+    for a range that no float32 scale can cover. Source: Jacob et al. 2018, the section on training
+    with simulated quantization.
 
     >>> scale, zero_point = choose_params(-1.0, 3.0, 2)
     >>> float(scale), int(zero_point)

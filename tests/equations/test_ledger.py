@@ -78,6 +78,7 @@ def test_the_implementation_names_its_equation(entry):
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_an_entry_is_complete(entry):
+    assert not re.search(r"\bD[0-4]\b", entry.source), "a source is a paper or a book that a reader can find"
     assert entry.title and entry.source and entry.latex and entry.formula
     assert all(0 < len(text) for text in (entry.arguments | entry.results).values())
     assert len(entry.properties) >= 2 and len(entry.traps) >= 3
@@ -93,6 +94,21 @@ def test_an_entry_fits_a_terminal(entry):
     formula = str(entry).split("source")[0]
     assert max(map(len, formula.splitlines())) <= 120
     assert entry.signature in str(entry) and entry.implementation in str(entry)
+
+
+def test_an_entry_is_as_wide_as_the_terminal(monkeypatch):
+    for columns in (60, 100):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        text = str(equations.equation("KD-2"))
+        beyond_the_formula = text.split("source")[1].replace(equations.equation("KD-2").implementation, "")
+        assert columns - 15 < max(map(len, beyond_the_formula.splitlines())) <= columns
+        assert all(word in text for trap in equations.equation("KD-2").traps for word in trap.says.split())
+
+
+def test_no_id_is_given_twice(monkeypatch):
+    monkeypatch.setattr("minicompress.equations.entries.all_entries", lambda: [*ENTRIES, ENTRIES[0]])
+    with pytest.raises(ValueError, match=f"{IDS[0]} twice"):
+        ledger.ledger.__wrapped__()
 
 
 def test_every_literal_reference_has_an_entry():
@@ -239,4 +255,5 @@ def test_the_package_is_imported_by_name_in_one_place_alone():
 def test_markdown_holds_the_formula():
     entry = equations.equation("KD-1")
     assert f"$${entry.latex}$$" in entry._repr_markdown_()
+    assert all(trap.says in entry._repr_markdown_() for trap in entry.traps)
     assert entry.report()["properties"] == list(entry.properties)

@@ -11,8 +11,8 @@ BNN, CONNECT, XNOR = "Courbariaux et al. 2016, ", "Courbariaux et al. 2015, ", "
 
 
 def numbers(rng, size):
-    """Eighths from −2 to 2, zeros of both signs among them."""
-    return eighths(rng, size, 2) * one_of(rng, 1, -1)
+    """Eighths from −2 to 2."""
+    return eighths(rng, size, 2)
 
 
 def each(reference):
@@ -44,7 +44,7 @@ SIGN = Equation(
     latex=r"x^b = +1 \text{ if } x \ge 0,\; -1 \text{ otherwise}", formula="+1 if x ≥ 0, else −1 (so −0.0 gives +1)",
     arguments={"x": "(n,)"}, results={"x_b": "signs, (n,)"},
     implementation="minicompress.engine.surrogate.sign", adapt=lambda sign: lambda x: sign(tensor(x)).numpy(),
-    reference=each(literal.sign), inputs=lambda rng, size: (numbers(rng, size),),
+    reference=each(literal.sign), inputs=lambda rng, size: (numbers(rng, size) * one_of(rng, 1, -1),),
     cases=((np.array([0.0]),), (np.array([-0.0, -0.5]),)),
     properties={"is +1 or −1": _plus_or_minus_one, "0 gives +1": _zeros_are_plus, "−x gives the opposite":
                 _odd_but_for_zero, "is what the formula gives": agrees(each(literal.sign), 0)},
@@ -320,7 +320,8 @@ def _packed(matmul):
 
 
 XNOR_DOT = Equation(
-    id="BI-8", title="a product of signs by counting bits", source=XNOR + "section 3.2; MindSpore's textbook (D4)",
+    id="BI-8", title="a product of signs by counting bits",
+    source=XNOR + "section 3.2; MindSpore's textbook, section 9.3",
     latex=r"a \cdot b = n - 2\,\mathrm{popcount}(a \oplus b)",
     formula="a·b = n − 2·popcount(a xor b), bit 1 for +1, 0 for −1",
     arguments={"a": "n signs as the bits of an integer", "b": "likewise", "n": "how many"},
@@ -346,7 +347,7 @@ def _more_is_faster(f, channels, size):
 
 
 COST = Equation(
-    id="BI-9", title="theoretical speedup of a binary convolution", source=XNOR + "section 3.3",
+    id="BI-9", title="theoretical speedup of a binary convolution", source=XNOR + "Efficiency Analysis",
     latex=r"S = \frac{64\, c\, N_W}{c\, N_W + 64}", formula="S = 64·c·N_W / (c·N_W + 64)",
     arguments={"c": "input channels", "n_w": "N_W, places of a filter"},
     results={"speedup": "a number, never measured"},

@@ -18,7 +18,7 @@ HAN = "Han 2016, section 2"
 
 def sparse(rng, shape):
     """Eighths, most of them zero."""
-    return eighths(rng, shape, 1) * (rng.random(shape) < 0.4).astype(np.float64)
+    return np.where(rng.random(shape) < 0.4, eighths(rng, shape, 1), 0.0)
 
 
 def _rows_add_up(f, matrix):
@@ -355,7 +355,7 @@ def _counted_from_zero(lengths):
 
 
 CANONICAL = Equation(
-    id="QU-14:canonical", title="canonical prefix codes", source="Huffman 1952; MindSpore's textbook (D3)",
+    id="QU-14:canonical", title="canonical prefix codes", source="Schwartz & Kallick 1964",
     latex=r"\text{code}_{i+1} = (\text{code}_i + 1) \cdot 2^{\ell_{i+1} - \ell_i}",
     formula="codes count up from 0 in order of length, then of symbol: next = (code + 1) << (length − length before)",
     arguments={"lengths": "bits of each code, 0 for none, (symbols,)"},

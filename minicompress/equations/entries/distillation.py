@@ -203,7 +203,7 @@ def _quarter(f, z, v):
 
 
 REGRESSION = Equation(
-    id="KD-23", title="logit regression", source="MindSpore's textbook (D1, D3)",
+    id="KD-23", title="logit regression", source="Ba & Caruana 2014, the L2 loss on logits",
     latex=r"\frac{1}{N} \sum_n \tfrac12 \lVert z_n - v_n \rVert^2", formula="½·‖z − v‖², the mean over the N examples",
     arguments={"z": "the student's logits, (N, classes)", "v": "the teacher's, (N, classes)"},
     results={"L": "a number"},

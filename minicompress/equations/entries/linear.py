@@ -58,7 +58,7 @@ def _quantized(rounding=np.rint, clip=np.clip, shift=1, inside=True):
 
 
 QUANTIZE = Equation(
-    id="QU-1", title="affine quantization", source=JACOB + "eq. 1 and 12; MindSpore's textbook (D4), eq. 9.3.1",
+    id="QU-1", title="affine quantization", source=JACOB + "eq. 1 and 12; MindSpore's textbook, eq. 9.3.1",
     latex=r"q = \mathrm{clip}(\mathrm{round}(r/s + z),\, q_{min},\, q_{max})",
     formula="q = clip(round(r/s + z), q_min, q_max), halves rounded to even",
     arguments={"r": "real numbers, (n,)", "s": "scale, above 0", "z": "zero point, an integer",
@@ -159,7 +159,8 @@ def _asymmetric(low=lambda r: min(r, 0.0), high=lambda r: max(r, 0.0), steps=lam
 
 
 ASYMMETRIC = Equation(
-    id="QU-2", title="asymmetric scale and zero point", source=JACOB + "section 2.1; MindSpore's textbook (D4)",
+    id="QU-2", title="asymmetric scale and zero point",
+    source=JACOB + "the section on training with simulated quantization",
     latex=r"s = \frac{r_{max} - r_{min}}{q_{max} - q_{min}},\quad z = \mathrm{round}(q_{min} - r_{min}/s)",
     formula="s = (r_max − r_min)/(q_max − q_min),  z = round(q_min − r_min/s), the range first widened to hold 0;\n"
             "signed codes, q_min = −2^(bits−1), q_max = 2^(bits−1) − 1; s = 1 for a range of nothing but 0",
@@ -200,7 +201,7 @@ def _symmetric(r_min, r_max, bits):
 
 
 SYMMETRIC = Equation(
-    id="QU-2:symmetric", title="symmetric scale", source="MindSpore's textbook (D4)",
+    id="QU-2:symmetric", title="symmetric scale", source="MindSpore's textbook, section 9.3",
     latex=r"s = \frac{\max |r|}{q_{max}},\quad z = 0",
     formula="s = max(|r_min|, |r_max|) / q_max,  z = 0,  q_max = 2^(bits−1) − 1; s = 1 for a range of nothing but 0",
     arguments={"r_min": "the least number", "r_max": "the largest number", "bits": "of a code, at least 2"},
@@ -240,7 +241,7 @@ def _by(largest):
 
 
 CHANNELS = Equation(
-    id="QU-3", title="a scale for each output channel", source="MindSpore's textbook (D4)",
+    id="QU-3", title="a scale for each output channel", source="MindSpore's textbook, section 9.3",
     latex=r"s_c = \frac{\max_i |w_{ci}|}{q_{max}}",
     formula="s_c = max_i |w_ci| / q_max for each row c, symmetric; s_c = 1 for a row of zeros",
     arguments={"w": "weights, (out, in)", "bits": "of a code, at least 2"}, results={"s": "scales, (out,)"},
@@ -311,7 +312,7 @@ def _copying(choose_params):
 
 
 WIDTHS = Equation(
-    id="QU-4", title="what numbers become at so many bits", source="MindSpore's textbook (D4)",
+    id="QU-4", title="what numbers become at so many bits", source="MindSpore's textbook, section 9.3",
     latex=r"\hat r = s\,(\mathrm{quantize}(r; s, z) - z),\quad"
           r"|r - \hat r| \le s/2 = \frac{r_{max} - r_{min}}{2(2^b - 1)}",
     formula="r̂ = s·(q − z) with the asymmetric s and z of QU-2 for r's own range, and q of QU-1",

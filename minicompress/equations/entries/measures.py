@@ -9,7 +9,7 @@ from ..ledger import Equation, Trap, resolve
 from ..suite import agrees, close, hold
 from .draw import listed
 
-TEXTBOOK = "MindSpore's textbook (D2)"
+TEXTBOOK = "Manning et al. 2008, Introduction to Information Retrieval"
 PREDICTIONS = {"predictions": "predicted classes, (N,)", "labels": "true classes, (N,)"}
 
 

@@ -29,7 +29,7 @@ def products_are_sparser(f, x):
 
 
 SPARSITY = Equation(
-    id="PR-1", title="sparsity", source="MindSpore's textbook (D4)",
+    id="PR-1", title="sparsity", source="MindSpore's textbook, section 9.3",
     latex=r"s = \frac{\#\{i : x_i = 0\}}{n}", formula="s = (number of zeros) / n, a fraction in [0, 1]",
     arguments={"x": "weights or a mask, (n,)"}, results={"s": "a number"},
     implementation="minicompress.pruning.sparsity", reference=listed(literal.sparsity),
@@ -342,7 +342,7 @@ def _masked_gradient(w, gradients, first, mask, lr, momentum, decay):
 
 
 MASKED = Equation(
-    id="PR-10", title="training under a mask", source="MindSpore's textbook (D4); Han et al. 2015",
+    id="PR-10", title="training under a mask", source="MindSpore's textbook, section 9.3; Han et al. 2015",
     latex=r"w \leftarrow m \odot (w - \eta v),\quad v \leftarrow \mu v + g + \lambda w",
     formula="at each step  v ← μ·v + g + λ·w,  w ← m ⊙ (w − η·v);  before the step `first` nothing is masked",
     arguments={"w": "weights at the start, (n,)", "g": "gradients, (steps, n), a row for each step",

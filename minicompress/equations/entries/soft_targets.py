@@ -212,7 +212,7 @@ def _as_lambda(trap_soft):
 
 
 LAMBDA = Equation(
-    id="KD-3", title="soft-target loss in the λ form", source="MindSpore's textbook (D4), eq. 9.3.3",
+    id="KD-3", title="soft-target loss in the λ form", source="MindSpore's textbook, eq. 9.3.3",
     latex=r"L = H(y, \sigma(z; 1)) + \lambda H(\sigma(v; \tau), \sigma(z; \tau))",
     formula="L = H(y, σ(z; 1)) + λ·H(σ(v; τ), σ(z; τ)), the mean over the N examples; the teacher is the target",
     arguments=STUDENT_AND_TEACHER | {"weight": "λ, at least 0"}, results={"L": "a number"},
