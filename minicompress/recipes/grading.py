@@ -6,27 +6,55 @@ Whether one is right, the installed checker says.
 """
 
 import ast
+import importlib
+import operator
+import pkgutil
 import re
 import subprocess
+import symtable
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
-from minicompress.equations.checker import check
+from minicompress.equations.checker import Check, check
 from minicompress.equations.sheltered import NoAnswer, ask
 
 from .lessons import code_cells, lessons, read_notebook
 
 FIRST_LINE = re.compile(r"# Exercise (\d+) \(([A-Z]+-[\w:-]+), (\d+) points?\)")
 SECONDS = 120  # for one exercise, the process's start included
-# What a solution has no use for, and a forged result would need.
-BARRED = {"minicompress", "check", "sys", "os", "importlib", "inspect", "gc", "ctypes", "builtins", "subprocess",
-          "__import__", "__builtins__", "exec", "eval", "compile", "globals", "open", "setattr", "__dict__",
-          "__globals__", "__subclasses__", "__traceback__", "f_globals", "f_locals", "f_back", "tb_frame", "gi_frame",
-          "__setattr__", "getattr", "delattr", "vars", "locals", "pydoc", "pkgutil", "runpy", "pickle", "io", "pathlib",
-          "FileIO", "threading", "load", "genfromtxt", "fromfile", "memmap"}
-DEFINING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+# What a solution may import. By any other module a forged result could be had, or the package's own function.
+MODULES = ("numpy", "numpy.linalg", "numpy.fft", "numpy.random", "numpy.polynomial", "math", "cmath", "heapq",
+           "itertools", "collections", "collections.abc", "fractions", "decimal", "statistics", "bisect", "functools",
+           "operator", "random", "typing", "dataclasses")
+OTHERS = {"check", "minicompress"}  # under whatever name
+# Of those modules and of every object: what reads attributes by a text's name, runs text, reads frames and files.
+ATTRIBUTES = {
+    "attrgetter", "methodcaller", "update_wrapper", "wraps", "singledispatch", "singledispatchmethod", "get_type_hints",
+    "ForwardRef", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "tb_frame", "gi_frame", "cr_frame",
+    "ag_frame", "load", "loadtxt", "genfromtxt", "fromregex", "fromfile", "memmap", "DataSource", "save", "savez",
+    "savez_compressed", "savetxt", "tofile", "dump"}
+BUILTINS = {"exec", "eval", "compile", "globals", "locals", "vars", "open", "getattr", "setattr", "delattr", "help",
+            "breakpoint"}
+DUNDERS = {"__init__", "__name__"}  # the only ones that a solution may ask for, or have in a name
+IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
+IMPORTS = (ast.Import, ast.ImportFrom)
+DEFINING = (*IMPORTS, ast.FunctionDef, ast.ClassDef)
+ASSIGNING = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+
+
+def _ways_out():
+    """The names of modules that the allowed ones hold and that are not allowed themselves, such as sys."""
+    held = {name for module in map(importlib.import_module, MODULES) for name, value in vars(module).items()
+            if isinstance(value, ModuleType) and value.__name__ not in MODULES}
+    submodules = {module.name for module in pkgutil.iter_modules(np.__path__) if f"numpy.{module.name}" not in MODULES}
+    return (held | submodules) - {"abc", "copy", "numbers", "keyword", "version", "polynomial"}  # which lead nowhere
+
+
+WAYS_OUT = _ways_out()
 
 
 @dataclass(frozen=True)
@@ -99,29 +127,70 @@ def _judged(exercise, cells):
     if len(mine) != 1:
         return False, "the cell is gone" if not mine else f"{len(mine)} cells claim to be this exercise"
     try:
-        own = ast.parse(mine[0]).body
+        own = _parsed(mine[0])
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return False, f"syntax error: {error}"
-    defined = [node for node in own if isinstance(node, ast.FunctionDef) and node.name == exercise.function]
-    if not defined:
+    if not any(isinstance(node, ast.FunctionDef) and node.name == exercise.function for node in own):
         return False, f"it defines no function {exercise.function}"
-    kept = [node for node in own if isinstance(node, (*DEFINING, ast.Assign, ast.AnnAssign)) and not _asks(node)]
+    kept = [node for node in own if isinstance(node, (*DEFINING, *ASSIGNING)) and not _asks(node)]
+    used = _globals([node for node in kept if not isinstance(node, IMPORTS)])
+    kept = [node for node in kept if not isinstance(node, IMPORTS) or _binds(node) & {*used, "*"}]
     modules = _modules(cells)
-    if changed := sorted({ast.unparse(node) for part in kept for node in ast.walk(part)
-                          if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del)
-                          and isinstance(node.value, ast.Name) and node.value.id in modules}):
+    if changed := sorted({ast.unparse(part) for node in kept for part in ast.walk(node)
+                          if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store | ast.Del)
+                          and _root(part) in modules}):
         return False, f"it changes {', '.join(changed)}, which is not its own"
-    if barred := sorted({name for node in kept for name in _names(node)} & BARRED):
+    if barred := sorted(_barred(kept)):
         return False, f"it uses {', '.join(barred)}: an exercise is solved without"
     others = [node for cell in cells if cell is not mine[0] for node in _definitions(cell)]
-    needed = _needed(kept, [node for node in others if not set(_names(node)) & BARRED])
+    needed = _needed(kept, [node for node in others if not _barred([node])])
     return _checked(exercise, list(map(ast.unparse, needed)), "\n".join(map(ast.unparse, kept)))
 
 
 def _modules(cells):
     """The names under which any cell imports something."""
-    return {name for cell in cells for node in _definitions(cell) if isinstance(node, ast.Import | ast.ImportFrom)
+    return {name for cell in cells for node in _definitions(cell) if isinstance(node, IMPORTS)
             for name in _binds(node)} | {"np", "numpy", "math"}
+
+
+def _barred(nodes):
+    """What of the code of these nodes a solution has no use for, and a forged result would need."""
+    names, attributes = _globals(nodes), set()
+    found = names & BUILTINS | OTHERS.intersection(name for node in nodes for name in _names(node))
+    for part in (part for node in nodes for part in ast.walk(node)):
+        match part:
+            case ast.Attribute(attr=name) | ast.Name(id=name):
+                attributes |= {name} if isinstance(part, ast.Attribute) or name.startswith("__") else set()
+            case ast.Import(names=aliases):
+                for first, *rest in (alias.name.split(".") for alias in aliases):
+                    found |= {first} - set(MODULES)
+                    attributes |= set(rest)
+            case ast.ImportFrom(module=module, names=aliases):
+                first, *rest = (module or ".").split(".")
+                found |= {first or "."} - set(MODULES)
+                attributes |= {*rest, *(alias.name for alias in aliases)}
+                attributes |= names if any(alias.name == "*" for alias in aliases) else set()
+            case ast.MatchClass():
+                found.add("a pattern with a class")
+    return found | {name for name in attributes if name in ATTRIBUTES | WAYS_OUT
+                    or (name.startswith("__") and name.endswith("__") and name not in DUNDERS)}
+
+
+def _globals(nodes):
+    """The names that the code of these nodes looks up outside of its functions."""
+    tables, found = [symtable.symtable("\n".join(map(ast.unparse, nodes)), "cell", "exec")], set()
+    for table in tables:
+        tables += table.get_children()
+        found |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()
+                  and (symbol.is_global() or table.get_type() != "function")}
+    return found
+
+
+def _root(node):
+    """The name that a chain of attributes and items begins with, if it begins with one."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
 
 
 def _asks(node):
@@ -131,20 +200,29 @@ def _asks(node):
 
 
 def _needed(kept, others):
-    """Those of the other cells' definitions that these nodes mention, or that one of those mentions, and so on."""
-    wanted, found = {name for node in kept for name in _names(node)}, []
+    """Those of the other cells' definitions that these nodes look up, or that one of those looks up, and so on."""
+    wanted, found = _globals(kept), []
     while more := [node for node in others if node not in found and _binds(node) & wanted]:
         found += more
-        wanted |= {name for node in more for name in _names(node)}
+        wanted |= _globals(more)
     return [node for node in others if node in found]
 
 
 def _definitions(cell):
     """The imports and definitions of another cell; none of one with a syntax error."""
     try:
-        return [node for node in ast.parse(cell).body if isinstance(node, DEFINING)]
+        return [node for node in _parsed(cell) if isinstance(node, DEFINING)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
+
+
+def _parsed(cell):
+    """The nodes of a cell. Raises what Python's parser and compiler do."""
+    tree = ast.parse(cell)
+    compile(tree, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    for node in tree.body:
+        ast.unparse(node)  # nested too deeply for that, nothing could be told of it
+    return tree.body
 
 
 def _names(node):
@@ -161,7 +239,9 @@ def _names(node):
 
 def _binds(node):
     """The names that an import or definition makes."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
+    if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+        return {"*", *(dir(sys.modules[node.module]) if node.module in MODULES else ())}
+    if isinstance(node, IMPORTS):
         return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
     return {node.name}
 
@@ -180,17 +260,40 @@ def _checked(exercise, others, own):
 
 def answer(task):
     """What the fresh process does: runs the submission's definitions and checks its function."""
-    names, numpys = {"__name__": "submission"}, dict(vars(np))
+    names, held, changed = {"__name__": "submission"}, _held(), set()
     for source in task["others"]:
         try:
             exec(source, names)
         except Exception:  # another cell's trouble is none of this exercise's, unless it needs what is missing
             continue
+
+    def look():
+        for of, now, known in held:
+            if not all(map(operator.is_, map(now.get, known), known.values())):
+                changed.update(f"{of}.{name}" for name, value in known.items() if now.get(name) is not value)
+
+    def function(*given):
+        look()
+        try:
+            return names[task["function"]](*given)
+        finally:
+            look()
     try:
         exec(task["own"], names)
-        result = check(task["id"], names[task["function"]])
-        if any(vars(np).get(name) is not known for name, known in numpys.items()):  # it may have loaded more
-            return {"passed": False, "reason": "it changes NumPy itself"}
-        return {"passed": result.report["passed"], "reason": str(result).splitlines()[0]}
+        report = check(task["id"], function).report
+        found = {"passed": report["passed"], "reason": str(Check(report)).splitlines()[0]}
     except Exception as error:
-        return {"passed": False, "reason": f"{type(error).__name__}: {error}"}
+        found = {"passed": False, "reason": f"{type(error).__name__}: {error}"}
+    look()
+    if changed:
+        return {"passed": False, "reason": f"it changes {', '.join(sorted(changed))}, which is not its own"}
+    return found
+
+
+def _held():
+    """(dotted name, what it holds now and later, a copy) of what a solution may import: modules and their classes."""
+    modules = {module: vars(sys.modules[module]) for module in MODULES}
+    kinds = {f"{module}.{name}": vars(kind) for module, holds in modules.items() for name, kind in holds.items()
+             if isinstance(kind, type) and not kind.__flags__ & IMMUTABLE}
+    return [(of, holds, {name: value for name, value in holds.items() if not name.startswith("__")})
+            for of, holds in (modules | kinds).items()]

@@ -92,6 +92,66 @@ def test_what_is_broken_or_forged_scores_nothing(cell, reason, lesson, tmp_path)
     assert points == 2 if reason is None else points == 0 and re.search(reason, why), why
 
 
+def calling(*lines, before=""):
+    """An exercise whose function has these lines, and whose cell these before it."""
+    return f"# Exercise 1 (PR-1, 2 points)\n{before}\ndef share_of_zeros(x):\n    " + "\n    ".join(lines)
+
+
+TEXT = "'from minicompress.pruning import sparsity as s; box.append(s(x))'"
+PATCH = "from unittest.mock import patch\ny = patch('minicompress.equations.{}', lambda *a, **k: True).start()"
+LEADS_TO_BUILTINS = "m = b['__imp' + 'ort__']('minicomp' + 'ress.pruning', fromlist=['x'])"
+
+
+@pytest.mark.parametrize(("cell", "reason"), [
+    (calling("return 0.5", before=PATCH.format("checker.Check.__bool__")), "it uses unittest"),
+    (calling("return 0.5", before=PATCH.format("suite.hold")), "it uses unittest"),
+    (calling("d = {}", "np.testing.runstring('import minicompress.pruning as m', d)", "return d['m'].sparsity(x)"),
+     "it uses testing"),
+    (calling("box = []", f"timeit.timeit({TEXT}, number=1, globals=dict(box=box, x=x))", "return box[0]",
+             before="import timeit"), "it uses timeit"),
+    (calling("b = operator.attrgetter('__glo' + 'bals__')(share_of_zeros)['__buil' + 'tins__']", LEADS_TO_BUILTINS,
+             "return m.sparsity(x)", before="import operator"), "it uses attrgetter"),
+    (calling("match share_of_zeros:", "    case object(__globals__=g):", "        b = g['__buil' + 'tins__']",
+             LEADS_TO_BUILTINS, "return m.sparsity(x)"), "it uses a pattern with a class"),
+    (calling("return random._os.times()", before="import random"), "it uses _os"),
+    (calling("return typing.get_type_hints(share_of_zeros)", before="import typing"), "it uses get_type_hints"),
+    (calling("return lib.npyio.load", before="from numpy import lib"), "it uses lib, load"),
+    (calling("return load('x')", before="from numpy import *"), "it uses load"),
+    (calling("return np.load('x')"), "it uses load"),
+    (calling("return x.tofile('x')"), "it uses tofile"),
+    (calling("return open('x')"), "it uses open"),
+    (calling("return [compile(v) for v in x]"), "it uses compile"),
+    (calling("open = 1", "def read():", "    global open", "    return open('x')", "return read()"), "it uses open"),
+    (calling("return __loader__"), "it uses __loader__"),
+    (calling("m = np", "m.all = lambda *a, **k: True", "return 0.5"), "it changes numpy.all, which"),
+    (calling("for np.all in [max]: pass", "return 0.5"), "it changes np.all"),
+    (calling("np.linalg.norm = max", "return 0.5"), "it changes np.linalg.norm"),
+    (calling("m = math", "m.floor = max", "return 0.5", before="import math"), "it changes math.floor"),
+    (calling("c = collections.Counter", "c.update = max", "return 0.5", before="import collections"),
+     "it changes collections.Counter.update"),
+    (calling("m, kept = np, np.all", "m.all = lambda *a, **k: True", "def back(self, dtype=None, copy=None):",
+             "    m.all = kept", "    return kept(x)", "return type('A', (), dict(__array__=back))()"),
+     "it changes numpy.all"),  # and back, before the answer is looked at
+])
+def test_the_package_and_the_checker_are_out_of_reach(cell, reason, lesson, tmp_path):
+    (points, why), _ = graded(tmp_path, "import numpy as np", cell)
+    assert points == 0 and re.search(reason, why), why
+
+
+@pytest.mark.parametrize("cell", [
+    calling("load = vars = open = compile = (x == 0)", "io = open.mean()", "return float(io)"),
+    calling("return float(sum(1 for open in x if open == 0) / len(x))"),
+    calling("return share(x)", before="import minicompress, os\nfrom minicompress import check\n"
+            "from functools import reduce\nfrom collections import abc\n"
+            "def share(vars):\n    return reduce(lambda load, v: load + (v == 0), vars, 0) / len(vars)"),
+    calling("return Count(x).share()", before="class Count:\n    def __init__(self, x):\n        self.__x = x\n"
+            "    def share(self):\n        return float(np.mean(self.__x == 0))"),
+], ids=["local names", "in a comprehension", "imports that are not used", "a class"])
+def test_what_only_looks_barred_scores(cell, lesson, tmp_path):
+    (points, why), _ = graded(tmp_path, "import numpy as np", cell)
+    assert points == 2, why
+
+
 @pytest.mark.parametrize("broken", ["def (", RIGHT.replace("    return", "    while True: pass\n    return")])
 def test_one_broken_exercise_takes_no_other_down(broken, lesson, tmp_path):
     assert [points for points, _ in graded(tmp_path, broken, SECOND)] == [0, 1]
