@@ -15,10 +15,11 @@ def all_entries():
         linear,
         measures,
         networks,
+        packed,
         pruning,
         soft_targets,
     )
     families = (distillation, soft_targets, pruning, channels, networks, linear, integers, clustering, coding,
-                binarization, measures)
+                binarization, packed, measures)
     entries = [entry for family in families for entry in family.ENTRIES]
     return sorted(entries, key=lambda entry: (CHAPTERS.index(entry.row[:2]), int(entry.row[3:]), entry.id))
