@@ -72,7 +72,7 @@ def hinton_2015(seed, *, folder, resume=False, progress=None, say=None, dataset=
     course = Course(sets, folder, batch_size=plan.batch_size, resume=resume, progress=progress, say=say, rng=rng)
 
     def train(name, model, split, epochs, lr, **options):
-        fit(course, name, model, split, plan, epochs, lr, **options)
+        fit(model, split, plan, epochs, lr, course=course, name=name, **options)
         course.write(name, model, check=True)
         return count_errors(model, sets)
 
@@ -95,8 +95,12 @@ def hinton_2015(seed, *, folder, resume=False, progress=None, say=None, dataset=
             "seconds": time.perf_counter() - begin}
 
 
-def fit(course, name, model, split, plan, epochs, lr, **options):
-    """`Course.train` as all networks here are trained: with momentum, and a warm-up."""
+def fit(model, split, plan, epochs, lr, *, course=None, name=None, **options):
+    """Train as all networks here are trained: with momentum, and a cosine after a warm-up.
+
+    A ``course`` keeps a checkpoint under a ``name``; ``options`` are `nn.fit`'s. KeyboardInterrupt passes on.
+    """
+    course = course or Course(None, None, batch_size=plan.batch_size, rng=None)
     optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
     course.train(name, model, optimizer, epochs, split=split,
                  schedules=[optim.LinearLR(optimizer, 0.0, plan.warm_up)], **options)
@@ -195,16 +199,15 @@ def error_against_temperature(temperatures, *, widths=(300, 30), seeds=(0, 1, 2)
     sets, plain, distilled = data.load(dataset), {n: [] for n in widths}, {n: [] for n in widths}
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        course = Course(sets, None, batch_size=plan.batch_size, progress=progress, rng=rng)
         teacher = large_network(sets, plan, rng=rng)
-        fit(course, "teacher", teacher, sets.train, plan, plan.teacher_epochs, plan.teacher_lr,
-            augment=jitter(plan.jitter))
+        fit(teacher, sets.train, plan, plan.teacher_epochs, plan.teacher_lr, augment=jitter(plan.jitter),
+            progress=progress, rng=rng)
 
-        def error(units, objective, seed=seed, course=course):
+        def error(units, objective, seed=seed):
             rng = np.random.default_rng([seed, 1])
             student = small_network(sets, replace(plan, student=(units, units)), rng=rng)
-            fit(course, "student", student, sets.train, plan, plan.student_epochs, plan.student_lr,
-                objective=objective, rng=rng)
+            fit(student, sets.train, plan, plan.student_epochs, plan.student_lr, objective=objective,
+                progress=progress, rng=rng)
             return nn.evaluate(student, sets).error
 
         for units in widths:

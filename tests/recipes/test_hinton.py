@@ -23,10 +23,6 @@ def run(folder, seed=0, **options):
     return hinton.hinton_2015(seed, folder=folder, dataset="digits", plan=PLAN, progress=False, **options)
 
 
-def course(dataset, rng):
-    return hinton.Course(dataset, None, batch_size=PLAN.batch_size, progress=False, rng=rng)
-
-
 def test_who_learns_from_what(tmp_path, fits):
     said = []
     report = run(tmp_path, say=said.append)
@@ -76,7 +72,7 @@ def test_the_teacher_keeps_its_weights_within_the_limit():
     model = hinton.large_network(sets, plan, rng=np.random.default_rng(0))
     names = [name for name, _ in model.children()]
     assert names == ["flatten", "fc1", "relu1", "drop1", "fc2", "relu2", "drop2", "fc3"]
-    hinton.fit(course(sets, np.random.default_rng(0)), "teacher", model, sets.train, plan, 2, 0.5)
+    hinton.fit(model, sets.train, plan, 2, 0.5, progress=False, rng=np.random.default_rng(0))
     for layer, limited in ((model.fc1, True), (model.fc2, True), (model.fc3, False)):
         norms = np.linalg.norm(layer.weight.data, axis=1)
         assert (norms.max() <= 0.4 * (1 + 1e-5)) == limited
@@ -138,7 +134,7 @@ def test_a_planted_bug_is_caught(old, new):
 def test_corrections_shift_the_classes_alone():
     digits, rng = data.load("digits", validation=0.1, rng=np.random.default_rng(0)), np.random.default_rng(1)
     model = hinton.small_network(digits, PLAN, rng=rng)
-    hinton.fit(course(digits, rng), "student", model, hinton.only(digits.train, {*range(10)} - {3}), PLAN, 5, 0.1)
+    hinton.fit(model, hinton.only(digits.train, {*range(10)} - {3}), PLAN, 5, 0.1, progress=False, rng=rng)
     found = hinton.corrections(model, digits, [3])
     logits, labels = nn.predict(model, digits.test), digits.test.labels
     assert found["shift"] == 0 and found["errors"] == np.sum(logits.argmax(axis=1) != labels)
