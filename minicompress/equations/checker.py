@@ -24,6 +24,8 @@ HEADLINES = {
     "endless": "not yet: {message}",
 }
 
+TOGETHER = 6  # times as long as one call may all calls of an attempt take
+
 
 class Check:
     """What `check` found: true if the function passed. ``report`` is ready for JSON; printing it says what to look at.
@@ -83,7 +85,8 @@ def check(id, function, *, examples=60, seed=0, seconds=5.0):
         function: takes and returns what `equation(id).signature` says. It gets NumPy arrays and plain numbers, or,
             where that fails, lists or PyTorch tensors; it may return any of them.
         examples: inputs to try. The same seed gives the same ones, so two people see the same counterexample.
-        seconds: the most that one call may take, so that an endless loop comes to an end.
+        seconds: the most that one call may take, and six times that for all on the same kind of input, so that an
+            endless loop comes to an end: of its own processor time, or four times as long where it waits.
 
     Raises ValueError for an unknown ID and numbers that make no sense, TypeError for a function that can't be called.
 
@@ -101,9 +104,10 @@ def check(id, function, *, examples=60, seed=0, seconds=5.0):
             raise ValueError(f"{name} is {value!r}, expected an integer of at least {least}")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < np.inf:
         raise ValueError(f"seconds is {seconds!r}, expected a finite number above 0")
-    inputs, watch, shown = entry.examples(examples, seed), Watch(seconds, 6 * seconds), None
+    inputs, shown = entry.examples(examples, seed), None
     for offered, offer in _offers():
         for eps in (None, SINGLE):
+            watch = Watch(seconds, TOGETHER * seconds)
             # What fails is asked again in other ways, but only until it fails there too.
             findings = _watched(watch, entry, entry.subject(function, eps=eps, offer=offer, run=watch.call), inputs,
                                 until_failure=shown is not None and shown.answers != [])
@@ -126,7 +130,7 @@ def _watched(watch, entry, subject, inputs, **options):
     try:
         watch.run(lambda: run(entry, subject, inputs, findings=findings, **options))
     except TimeLimit as limit:
-        words = f"{limit}: a loop that never ends, or far too slow"
+        words = f"{limit}: " + ("far too slow" if findings.answers else "a loop that never ends, or far too slow")
         words += "" if limit.stopped else "; it could not even be stopped, so restart Python"
         findings.failures.append(Failure(None, "endless", words, findings.current))
     return findings
