@@ -178,9 +178,14 @@ def _in_single_precision(answers):
 
 def _is_constant(answers):
     """Whether every number of every answer is one and the same, no NaN, and the formula's are not."""
-    found, expected = ({value for answer in answers for part in parts(answer[i]) for value in part.ravel().tolist()}
-                       for i in (1, 2))
-    return len(answers) >= 3 and len(found) == 1 < len(expected) and _is_finite(answers[0][1])
+    return len(answers) >= 3 and _is_finite(answers[0][1]) and _is_one([found for _, found, _ in answers]) \
+        and not _is_one([expected for *_, expected in answers])
+
+
+def _is_one(answers):
+    """Whether there is just one number in all of these answers."""
+    arrays = [part for answer in answers for part in parts(answer) if part.size]
+    return bool(arrays) and all((array == arrays[0].flat[0]).all() for array in arrays)
 
 
 def _matching_trap(entry, answers):

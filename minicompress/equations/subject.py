@@ -5,8 +5,11 @@ import traceback
 
 import numpy as np
 
+from .watch import Ended
+
+KINDS = ("nothing", "exception", "shape", "type", "in place", "endless")
 SINGLE = float(np.finfo(np.float32).eps)
-MOST = 1_000_000  # numbers of an answer
+MOST = 100_000  # numbers of an answer
 
 
 class Misfit(Exception):
@@ -14,7 +17,7 @@ class Misfit(Exception):
 
     def __init__(self, kind, message):
         super().__init__(message)
-        self.kind = kind
+        self.kind = kind if kind in KINDS else "exception"  # a function may raise one, too
 
 
 class Subject:
@@ -39,7 +42,7 @@ class Subject:
         except Misfit:
             raise
         except Exception as error:  # a call that would end Python; its text, too, is somebody's code, and not asked for
-            error = getattr(error, "ended_by", error)
+            error = error.ended_by if isinstance(error, Ended) else error
             raise Misfit("exception", f"it raises {type(error).__name__}{self._where(error)}") from error
 
     def _answer(self, inputs):
@@ -52,9 +55,9 @@ class Subject:
             raise Misfit("exception", f"it raises {_told(error)}{self._where(error)}") from error
         try:
             result = self._read(found)
-        except Misfit:
-            raise
         except Exception as error:
+            if type(error) is Misfit:
+                raise
             raise Misfit("type", f"it returns {_kind_of(found)}, which can't be read: {_told(error)}") from error
         if before != [fingerprint(value) for value in given]:
             raise Misfit("in place", "it changes its input in place: whoever called it finds other numbers there")
@@ -99,15 +102,14 @@ def as_array(value, name):
     """Numbers of any kind as a NumPy array of their own: floats, lists of them, arrays, Tensors."""
     try:
         array = np.asarray(_plain(value))
-        if array.size > MOST:
-            raise Misfit("shape", f"{name} has {array.size:,} numbers, in shape {array.shape}: no answer is so large")
-        # Decimals and Fractions become floats; the copy is made here, as an __array__ that is asked for one may not.
-        array = array.astype(np.float64) if array.dtype == object else array.copy()
-    except Misfit:
-        raise
+        if array.size <= MOST:
+            # Decimals and Fractions become floats; the copy is made here, as an __array__ asked for one may not.
+            array = array.astype(np.float64) if array.dtype == object else array.copy()
     except Exception as error:  # whatever __array__, __float__ or __getattr__ of the value raise
         words = f"{name} is {_kind_of(value)}, expected numbers: reading it raises {_told(error)}"
         raise Misfit("type", words) from error
+    if array.size > MOST:
+        raise Misfit("shape", f"{name} has {array.size:,} numbers, in shape {array.shape}: no answer is so large")
     if array.dtype.kind not in "biufU":
         raise Misfit("type", f"{name} is {_kind_of(value)} of {array.dtype}, expected real numbers")
     return array

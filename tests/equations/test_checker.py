@@ -13,6 +13,7 @@ import pytest
 import minicompress
 from minicompress import equations
 from minicompress.equations import check, watch
+from minicompress.equations.subject import Misfit
 
 
 def softened(z, T):
@@ -176,7 +177,26 @@ def wide():
     return nested
 
 
+class UnspeakableMisfit(Misfit):
+    """The same of a subclass of what the checker raises."""
+
+    def __str__(self):
+        raise OSError
+
+
+class EndedInName(Exception):
+    """Looks like what a watch raises."""
+
+    ended_by = 42
+
+
 UNREADABLE = {
+    "an error that claims to have ended": ("exception", lambda z, T: raise_(EndedInName("x")), "EndedInName: x"),
+    "reading claims to have ended": ("type", arrays(lambda self: raise_(EndedInName("x"))), "EndedInName: x"),
+    "a verdict of its own": ("exception", lambda z, T: raise_(Misfit("passed", "hm")), "it raises Misfit: hm"),
+    "a verdict in reading": ("type", arrays(lambda self: raise_(Misfit("passed", "hm"))), "reading it raises Misfit"),
+    "just too many": ("shape", lambda z, T: np.zeros(100_001), "has 100,001 numbers, in shape (100001,): no answer"),
+    "too many in a list": ("shape", lambda z, T: [0.0] * 100_001, "no answer is so large"),
     "endless array": ("endless", arrays(lambda self: forever()), "no answer within 0.3 seconds"),
     "raising array": ("type", arrays(lambda self: raise_(OSError("no net"))), "reading it raises OSError: no net"),
     "array that exits": ("exception", arrays(lambda self: sys.exit(3)), "it raises SystemExit"),
@@ -220,6 +240,10 @@ def test_each_of_several_answers_is_read_so():
     looping, raising = (arrays(make)(np.zeros(2), 1.0) for make in (lambda self: forever(), lambda self: 1 / 0))
     assert check("PR-16", lambda m: (m, looping, m), seconds=0.3).report["verdict"] == "endless"
     assert "indices is a Lazy" in str(check("PR-16", lambda m: (m, raising, m)))
+    for misfit in (Misfit, UnspeakableMisfit):
+        lying = type("Lying", (), {"__class__": property(lambda self, misfit=misfit: raise_(misfit("passed", "hm")))})()
+        report = check("PR-16", lambda m, lying=lying: lying).report
+        assert not report["passed"] and report["verdict"] in ("exception", "type")
     odd = type("Odd", (tuple,), {"__len__": lambda self: raise_(OSError("no net"))})
     report = check("PR-16", lambda m: odd((m, m, m))).report
     assert report["verdict"] == "type" and report["message"] == "it returns a Odd, which can't be read: OSError: no net"
