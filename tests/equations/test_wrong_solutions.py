@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minicompress import equations
-from minicompress.equations import check
+from minicompress.equations import check, suite
 
 
 def reference(id, **fixed):
@@ -55,11 +55,19 @@ def antithetic(x, rng):
     return np.where(np.append(half, 1 - half)[:x.size] < (x + 1) / 2, 1, -1)
 
 
+def softmax(z, floor=0.0, eps=0.0):
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.maximum(e / (e.sum(axis=-1, keepdims=True) + eps), floor)
+
+
 WRONG = {
     "int16": ("QU-10:layer", int16_layer),
     "int8": ("QU-1:dequantize", lambda q, s, z: s * (q.astype(np.int8) - np.int8(z))),
     "nearly zero": ("PR-1", lambda x: np.mean(np.isclose(x, 0))),
     "5 bits": ("QU-14", huffman(5)), "15 bits": ("QU-14", huffman(15)), "32 bits": ("QU-14", huffman(32)),
+    "beyond 6000": ("KD-1", lambda z, T: softmax(np.clip(z, -6000, 6000) / T)),
+    "floor in large layers": ("PR-2", lambda w, s: np.argsort(np.argsort(np.abs(w), kind="stable")) >= (
+        int(s * w.size) if w.size > 50 else round(s * w.size))),
     "antithetic": ("BI-2", antithetic),
     "unseeded": ("BI-2", lambda x, rng: np.where(np.random.default_rng().random(x.size) < (x + 1) / 2, 1, -1)),
     **{f"whole numbers, {id}": (id, whole(id)) for id in ("PR-16", "PR-17", "PR-16:product")},
@@ -70,11 +78,6 @@ WRONG = {
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 def test_wrong_arithmetic_fails(id, function):
     assert not check(id, function)
-
-
-def softmax(z, floor=0.0, eps=0.0):
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return np.maximum(e / (e.sum(axis=-1, keepdims=True) + eps), floor)
 
 
 DOUBLE = {
@@ -94,3 +97,34 @@ def test_single_precision_passes_where_every_number_is_of_it():
     result = check("KD-1", lambda z, T: softmax(np.float32(z) / np.float32(T)))
     assert result and "single precision" in result.report["note"]
     assert check("KD-1", lambda z, T: softmax(np.float32(z) / np.float32(T)).astype(np.float64).tolist())
+
+
+def moved(w, k):
+    """The best clusters, all their centroids moved so that the error is a thirtieth larger."""
+    centroids, codes = map(np.array, equations.equation("QU-11").reference(w, k))
+    return centroids + np.sqrt(np.mean((w - centroids[codes]) ** 2) / 30), codes
+
+
+def colder(z, T):
+    """From T = 4 on as if it were a little less than half, so that twice the temperature is a little colder."""
+    return softmax(z / (T if T < 4 else 0.49 * T))
+
+
+def tilted(z, T):
+    return softmax(z / T) + (0.05 * np.eye(z.size)[0] - 0.05 * np.eye(z.size)[-1] if T > 1e6 else 0)
+
+
+def loaded(x, rng):
+    return np.where(rng.random(x.size) < (x + 1) / 2 + np.where(np.abs(x) <= 0.25, 0.085, 0), 1, -1)
+
+
+@pytest.mark.parametrize(("id", "property", "function"), [
+    ("QU-4", "the error is at most half a step",
+     lambda r, bits: r + 0.55 * (max(r.max(), 0) - min(r.min(), 0)) / (2**bits - 1)),
+    ("QU-11", "no clustering has a smaller error", moved), ("KD-1", "entropy grows with T", colder),
+    ("KD-1", "a very high T makes it uniform", tilted), ("BI-2", "+1 has its probability", loaded),
+])
+def test_a_property_has_no_slack(id, property, function):
+    """What is a little wrong is found by the property that says so, not by another one alone."""
+    entry = equations.equation(id)
+    assert property in suite.run(entry, entry.subject(function), entry.examples(36)).failed
