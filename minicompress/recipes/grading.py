@@ -1,7 +1,7 @@
 """Submitted notebooks against the project's own: which exercises are solved, checked in processes of their own.
 
 What is asked, and for how many points, stands in the project's notebook. Of a submission nothing is run but what
-defines the functions asked for: their cells' imports, definitions and constants, and the definitions of other cells.
+defines the functions asked for: their cells' imports, definitions and constants, and what they need of other cells'.
 Whether one is right, the installed checker says.
 """
 
@@ -43,7 +43,8 @@ DUNDERS = {"__init__", "__name__"}  # the only ones that a solution may ask for,
 IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 IMPORTS = (ast.Import, ast.ImportFrom)
 DEFINING = (*IMPORTS, ast.FunctionDef, ast.ClassDef)
-ASSIGNING = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+TAKEN = (*DEFINING, ast.Assign, ast.AnnAssign, ast.AugAssign)  # of the statements of a cell
+MAGIC = re.compile(r"\s*(?:[%!?]|[\w\s,]+=\s*[%!])|.*\?\s*$")
 
 
 def _ways_out():
@@ -76,10 +77,20 @@ def exercises(notebook):
     """
     found = []
     for source in code_cells(notebook):
-        if match := FIRST_LINE.match(source):
+        if match := _header(source):
             function = next(node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
             found.append(Exercise(int(match[1]), match[2], int(match[3]), function))
     return found
+
+
+def _header(source):
+    """The match of a cell's line that says which exercise it is, above it comments and magics at most."""
+    for line in map(str.strip, source.lstrip("\ufeff").splitlines()):
+        if match := FIRST_LINE.match(line):
+            return match
+        if line and line[0] not in "#%!":
+            return None
+    return None
 
 
 def grade(paths):
@@ -104,8 +115,11 @@ def _notebooks(path):
 
 
 def _graded(path):
-    lesson = next((name for name in lessons() if name in path.stem), None)
+    named = [name for name in lessons() if name in re.sub(r"[-\s]+", "_", path.stem.lower())]
+    lesson = named[0] if len(named) == 1 else None
     report = {"file": str(path), "lesson": lesson, "points": 0, "most": 0, "exercises": [], "reason": None}
+    if len(named) > 1:
+        return report | {"reason": f"its name has those of several lessons in it: {', '.join(named)}"}
     if lesson is None:
         return report | {"reason": f"its name has that of no lesson in it, such as {next(iter(lessons()))}"}
     asked = exercises(read_notebook(lessons()[lesson]))
@@ -123,16 +137,16 @@ def _graded(path):
 
 def _judged(exercise, cells):
     """(whether it is solved, why)."""
-    mine = [cell for cell in cells if (match := FIRST_LINE.match(cell)) and int(match[1]) == exercise.number]
+    mine = [cell for cell in cells if (match := _header(cell)) and int(match[1]) == exercise.number]
     if len(mine) != 1:
         return False, "the cell is gone" if not mine else f"{len(mine)} cells claim to be this exercise"
     try:
         own = _parsed(mine[0])
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return False, f"syntax error: {error}"
-    if not any(isinstance(node, ast.FunctionDef) and node.name == exercise.function for node in own):
+    if not any(exercise.function in _binds(node) for node in own if isinstance(node, TAKEN)):
         return False, f"it defines no function {exercise.function}"
-    kept = [node for node in own if isinstance(node, (*DEFINING, *ASSIGNING)) and not _asks(node)]
+    kept = [node for node in own if isinstance(node, TAKEN) and not _asks(node)]
     used = _globals([node for node in kept if not isinstance(node, IMPORTS)])
     kept = [node for node in kept if not isinstance(node, IMPORTS) or _binds(node) & {*used, "*"}]
     modules = _modules(cells)
@@ -209,16 +223,46 @@ def _needed(kept, others):
 
 
 def _definitions(cell):
-    """The imports and definitions of another cell; none of one with a syntax error."""
+    """What another cell defines, its imports one by one, also tried ones; nothing of one with a syntax error."""
     try:
-        return [node for node in _parsed(cell) if isinstance(node, DEFINING)]
+        found = _parsed(cell)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
+    for node in found:
+        if isinstance(node, ast.Try):
+            found += [part for part in ast.walk(node) if isinstance(part, IMPORTS)]
+    return [single for node in found if isinstance(node, TAKEN) for single in _singles(node)]
+
+
+def _singles(node):
+    match node:
+        case ast.Import(names=names):
+            return [ast.Import([name]) for name in names]
+        case ast.ImportFrom(module=module, names=names, level=level):
+            return [ast.ImportFrom(module, [name], level) for name in names]
+    return [node]
 
 
 def _parsed(cell):
-    """The nodes of a cell. Raises what Python's parser and compiler do."""
-    tree = ast.parse(cell)
+    """The nodes of a cell, its lines of IPython passed over: %magics, !commands, help?; raises what the parser does.
+
+    Such lines are told from Python's by where its parser stumbles: a line of an expression may begin with %, too.
+    """
+    lines = cell.split("\n")
+    first = next((i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), 0)
+    if lines[first].startswith("%%"):
+        if not re.match(r"%%(time|timeit|capture|prun)\b", lines[first]):
+            return []  # in another language
+        lines[first] = ""
+    while True:
+        try:
+            tree = ast.parse("\n".join(lines))
+            break
+        except SyntaxError as error:
+            number = (error.lineno or 0) - 1
+            if not 0 <= number < len(lines) or not MAGIC.match(line := lines[number]):
+                raise
+            lines[number] = line[:len(line) - len(line.lstrip())] + "pass"
     compile(tree, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     for node in tree.body:
         ast.unparse(node)  # nested too deeply for that, nothing could be told of it
@@ -238,12 +282,14 @@ def _names(node):
 
 
 def _binds(node):
-    """The names that an import or definition makes."""
+    """The names that an import, a definition or an assignment makes."""
     if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
         return {"*", *(dir(sys.modules[node.module]) if node.module in MODULES else ())}
     if isinstance(node, IMPORTS):
         return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    return {node.name}
+    if isinstance(node, DEFINING):
+        return {node.name}
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
 
 
 def _checked(exercise, others, own):

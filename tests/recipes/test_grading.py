@@ -152,6 +152,46 @@ def test_what_only_looks_barred_scores(cell, lesson, tmp_path):
     assert points == 2, why
 
 
+BODY = RIGHT.partition("\n")[2]
+HEADER = RIGHT.partition("\n")[0] + "\n"
+
+
+@pytest.mark.parametrize(("cells", "words"), [
+    (["# my work\n\n" + RIGHT], ""),
+    (["%matplotlib inline\n" + RIGHT], ""),
+    (["%%time\n" + RIGHT], ""),
+    ([HEADER + "%matplotlib inline\n!ls 'it\n" + BODY + "\nshare_of_zeros?\n?print\nfiles = !ls\n%time 1"], ""),
+    ([RIGHT.replace("    return", "    %time x\n    rest = (3\n        % 2)\n    return rest *")], ""),
+    (["!ls\nTOLERANCE, other = 0.0, 1", RIGHT.replace("x == 0", "x == TOLERANCE")], ""),
+    (["zero = lambda x: x == 0", RIGHT.replace("(x == 0)", "zero(x)")], ""),
+    (["try:\n    import numpy as xp\nexcept ImportError:\n    xp = None",
+      RIGHT.replace("(x == 0).mean()", "xp.mean(x == 0)")], ""),
+    (["import os, numpy as xp", RIGHT.replace("(x == 0).mean()", "xp.mean(x == 0)")], ""),
+    (["n: int = 1\nn += 1", RIGHT.replace(".mean()", ".mean() * n / 2")], ""),
+    ([HEADER + "share_of_zeros = lambda x: float((x == 0).mean())"], ""),
+    ([HEADER + "n = 0\nn += 1\n" + BODY.replace(".mean()", ".mean() * n")], ""),
+    ([HEADER + "share_of_zeros = 3"], "expected something to call|not callable"),
+    (["%%bash\n" + RIGHT], "defines no function"),
+    ([HEADER + "%matplotlib inline\n" + BODY.replace("float(", "float((")], "syntax error"),
+    (["x = 1 / 0", RIGHT], ""),  # an x, and not the function's
+], ids=range(16))
+def test_what_a_notebook_may_hold_besides(cells, words, lesson, tmp_path):
+    (points, why), _ = graded(tmp_path, *cells)
+    assert points == (0 if words else 2) and re.search(words, why), why
+
+
+@pytest.mark.parametrize("name", ["09-lesson.ipynb", "09_Lesson.ipynb", "Ada 09 LESSON (2).ipynb"])
+def test_a_lesson_is_known_however_its_name_is_spelt(name, lesson, tmp_path):
+    submission, = grading.grade([notebook(tmp_path / name)])["submissions"]
+    assert submission["lesson"] == "09_lesson" and submission["most"] == 3
+
+
+def test_a_name_of_two_lessons_is_neither(lesson, tmp_path, monkeypatch):
+    monkeypatch.setattr(grading, "lessons", lambda: {"09_lesson": lesson, "10_other": lesson})
+    submission, = grading.grade([notebook(tmp_path / "09_lesson_10_other.ipynb")])["submissions"]
+    assert submission["lesson"] is None and "several lessons in it: 09_lesson, 10_other" in submission["reason"]
+
+
 @pytest.mark.parametrize("broken", ["def (", RIGHT.replace("    return", "    while True: pass\n    return")])
 def test_one_broken_exercise_takes_no_other_down(broken, lesson, tmp_path):
     assert [points for points, _ in graded(tmp_path, broken, SECOND)] == [0, 1]
