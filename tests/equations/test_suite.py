@@ -1,0 +1,47 @@
+"""The words that properties are written in, and which failure is shown."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from minicompress import equations, pruning
+from minicompress.equations.subject import Subject
+from minicompress.equations.suite import close, weight
+from minicompress.equations.wording import inputs_in_words
+
+
+def test_close_counts_roundings_of_the_largest_number():
+    f, eps = Subject(None, ("p",)), np.finfo(float).eps
+    close(f, [1.0, 4.0 + 60 * 4 * eps], [1.0, 4.0], "off")
+    close(f, [1.0 + 60 * 4 * eps, 4.0], [1.0, 4.0], "off")
+    with pytest.raises(AssertionError, match="off"):
+        close(f, [1.0, 4.0 + 68 * 4 * eps], [1.0, 4.0], "off")
+    with pytest.raises(AssertionError, match="off"):
+        close(f, [1.0 + 68 * 4 * eps, 4.0], [1.0, 4.0], "off")
+
+
+def test_the_smallest_input_has_the_fewest_numbers_then_the_smallest():
+    least = [(np.array([1.0]), 1), (np.array([-2.0]), 1), (np.array([0.0, 1.0]), 1), (np.array([3.0, 1.0]), 1)]
+    assert sorted(reversed(least), key=weight) == least
+
+
+def test_verify_shows_the_smallest_input(monkeypatch):
+    monkeypatch.setattr(pruning, "sparsity", lambda x: 2.0)
+    row, = equations.verify(["PR-1"], examples=20).report["equations"]
+    entry = equations.equation("PR-1")
+    assert {failure["inputs"] for failure in row["failures"] if failure["property"] == "is a fraction from 0 to 1"} == {
+        inputs_in_words(entry, min(entry.examples(20), key=weight))}
+
+
+def test_verify_holds_doubles_to_double_precision(monkeypatch):
+    right = pruning.sparsity
+    monkeypatch.setattr(pruning, "sparsity", lambda x: right(x) * (1 - 1e-9))
+    assert not equations.verify(["PR-1"], examples=20)
+
+
+def test_verify_looks_at_the_reference_too(monkeypatch):
+    wrong = dataclasses.replace(equations.equation("PR-1"), reference=lambda x: 2.0)
+    monkeypatch.setattr("minicompress.equations.verification.equations", lambda ids: [wrong])
+    row, = equations.verify(["PR-1"], examples=5).report["equations"]
+    assert "reference" in {failure["side"] for failure in row["failures"]}
