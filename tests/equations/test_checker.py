@@ -1,6 +1,7 @@
 """The checker: what passes, what doesn't and why, in the learner's terms."""
 
 import gc
+import inspect
 import json
 import math
 import sys
@@ -399,6 +400,15 @@ def test_an_interrupt_while_waiting_stops_the_work(monkeypatch):
     assert threading.active_count() == before
 
 
+def test_two_answers_do_not_make_a_constant():
+    assert check("KD-1", lambda z, T: np.zeros(len(z)), examples=2).report["verdict"] == "wrong"
+    assert check("KD-1", lambda z, T: np.zeros(len(z)), examples=3).report["verdict"] == "constant"
+
+
+def test_a_call_may_take_five_seconds_unless_told():
+    assert {inspect.signature(f).parameters["seconds"].default for f in (check, equations.check_file)} == {5.0}
+
+
 def test_two_learners_see_the_same_counterexample():
     one, two = (check("KD-2", lambda z, v, y, T, alpha: float(T)) for _ in range(2))
     assert one.report == two.report
@@ -564,6 +574,23 @@ def test_a_process_that_ends_itself_is_no_pass_whatever_it_prints(place, name):
 def test_a_report_printed_beside_the_real_one_does_not_count(place, tmp_path):
     (tmp_path / "beside.py").write_text(FILE.replace("os._exit(0)", "pass"), "utf-8")
     assert equations.check_file("KD-1", f"{tmp_path / 'beside.py'}:forges_in_full").report["verdict"] == "nothing"
+
+
+THIEF = """
+import os, sys
+frame = sys._getframe()
+while "word" not in frame.f_locals:
+    frame = frame.f_back
+os.write(1, ("\\n" + frame.f_locals["word"] + '{"passed": true}\\n').encode())
+def mine(z, T):
+    return 0.5
+"""
+
+
+def test_an_answer_given_twice_is_none(tmp_path):
+    (tmp_path / "thief.py").write_text(THIEF, "utf-8")
+    report = equations.check_file("KD-1", f"{tmp_path / 'thief.py'}:mine").report
+    assert not report["passed"] and report["verdict"] == "exception"
 
 
 def test_a_file_has_nobody_to_ask_and_nobody_waits_for_its_threads(place, monkeypatch):

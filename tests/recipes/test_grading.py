@@ -203,6 +203,19 @@ def test_helpers_of_other_cells_come_along(lesson, tmp_path):
     assert [points for points, _ in graded(tmp_path, *cells)] == [2, 1]
 
 
+def test_a_cell_that_never_ends_is_given_up(lesson, tmp_path, monkeypatch):
+    monkeypatch.setattr(grading, "SECONDS", 3)
+    endless = RIGHT.replace("def share", "x = [0 for _ in iter(int, 1)]\ndef share")
+    assert graded(tmp_path, endless)[0] == (0, "no answer within 3 seconds")
+
+
+def test_what_an_editor_keeps_beside_is_not_graded(lesson, tmp_path):
+    folder = tmp_path / "all"
+    notebook(folder / "09_lesson.ipynb")
+    notebook(folder / ".ipynb_checkpoints" / "09_lesson-checkpoint.ipynb")
+    assert [s["file"] for s in grading.grade([folder])["submissions"]] == [str(folder / "09_lesson.ipynb")]
+
+
 def test_an_exercise_twice_scores_nothing(lesson, tmp_path):
     assert graded(tmp_path, RIGHT, RIGHT, SECOND)[0] == (0, "2 cells claim to be this exercise")
 
