@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .checker import Check, check, misfit_report
+from .checker import TOGETHER, Check, check, misfit_report
 from .ledger import equation
 
 STARTING = 20.0  # seconds more than the check itself may take, for Python to start and the file to be imported
@@ -31,10 +31,12 @@ def check_file(id, place, *, examples=60, seed=0, seconds=5.0):
     if not Path(path).is_file():
         raise ValueError(f"{path}: {os.strerror(errno.ENOENT)}")
     task = {"id": entry.id, "path": path, "name": name, "examples": examples, "seed": seed, "seconds": seconds}
+    limit = 2 * TOGETHER * seconds + STARTING  # a busy machine may need longer than the processor time that counts
     try:
-        told = ask(f"{__name__}:answer", task, 6 * seconds + STARTING)
+        told = ask(f"{__name__}:answer", task, limit)
     except subprocess.TimeoutExpired:
-        return misfit_report(entry, "endless", "no answer: a loop that never ends, or far too slow", seed)
+        words = f"the check did not end within {limit:g} seconds: a loop that never ends, or far too slow"
+        return misfit_report(entry, "endless", words, seed)
     except NoAnswer as ended:
         return misfit_report(entry, "exception", f"it ends Python, with code {ended.code}, before it is checked", seed)
     if "refused" in told:
