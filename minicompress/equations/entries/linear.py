@@ -121,7 +121,7 @@ DEQUANTIZE = Equation(
 
 def _range(rng, size):
     low, high = sorted(eighths(rng, 2, size))
-    return float(low), float(high), one_of(rng, 2, 3, 4, 8)
+    return float(low), float(high), one_of(rng, 1, 2, 3, 4, 8)
 
 
 def _holds_zero(f, r_min, r_max, bits):
@@ -182,10 +182,14 @@ ASYMMETRIC = Equation(
 
 
 def _largest_is_a_code(f, r_min, r_max, bits):
-    s, q_max = f(r_min, r_max, bits), literal.code_bounds(bits)[1]
-    largest = max(abs(r_min), abs(r_max))
+    s, largest = f(r_min, r_max, bits), max(abs(r_min), abs(r_max))
     if largest:
-        close(f, s * q_max, largest, "s·q_max must be the largest magnitude", 8)
+        close(f, s * _symmetric_steps(bits), largest, "s·q_max, s/2 with 1 bit, must be the largest magnitude", 8)
+
+
+def _symmetric_steps(bits):
+    """q_max, and half a step where that is 0."""
+    return literal.code_bounds(bits)[1] or 0.5
 
 
 def _sides_alike(f, r_min, r_max, bits):
@@ -203,21 +207,24 @@ def _symmetric(r_min, r_max, bits):
 SYMMETRIC = Equation(
     id="QU-2:symmetric", title="symmetric scale", source="MindSpore's textbook, section 9.3",
     latex=r"s = \frac{\max |r|}{q_{max}},\quad z = 0",
-    formula="s = max(|r_min|, |r_max|) / q_max,  z = 0,  q_max = 2^(bits−1) − 1; s = 1 for a range of nothing but 0",
-    arguments={"r_min": "the least number", "r_max": "the largest number", "bits": "of a code, at least 2"},
+    formula="s = max(|r_min|, |r_max|) / q_max,  z = 0,  q_max = 2^(bits−1) − 1; s = 1 for a range of nothing but 0;\n"
+            "with 1 bit, where q_max = 0, s = 2·max(|r_min|, |r_max|)",
+    arguments={"r_min": "the least number", "r_max": "the largest number", "bits": "of a code"},
     results={"s": "scale, above 0"}, implementation="minicompress.quantization.affine.choose_params",
     adapt=lambda choose: lambda r_min, r_max, bits: choose(r_min, r_max, bits, symmetric=True)[0],
-    reference=_symmetric, inputs=_range, cases=((0.0, 0.0, 4),), single=True,
+    reference=_symmetric, inputs=_range, cases=((0.0, 0.0, 4), (0.0, 0.0, 1), (-1.0, 3.0, 1)), single=True,
     properties={"is above 0": _positive, "the largest magnitude is a code": _largest_is_a_code,
                 "both sides are alike": _sides_alike, "is what the formula gives": agrees(_symmetric, 8)},
     traps=(Trap("missing abs", "abs is missing: the negative side may be the longer one.",
-                lambda low, high, bits: max(high, 0.0) / (2 ** (bits - 1) - 1) or 1.0),
+                lambda low, high, bits: max(high, 0.0) / _symmetric_steps(bits) or 1.0),
+           Trap("1 bit", "with 1 bit q_max is 0, and 2·max |r| the least scale with an error of at most s/2.",
+                lambda low, high, bits: max(abs(low), abs(high)) / max(literal.code_bounds(bits)[1], 1) or 1.0),
            Trap("2^(bits − 1)", "q_max is 2^(bits−1) − 1: 2^(bits−1) is no code.",
                 lambda low, high, bits: max(abs(low), abs(high)) / 2 ** (bits - 1) or 1.0),
            Trap("2^bits − 1", "this spreads the codes over one side: half of them are for the other sign.",
                 lambda low, high, bits: max(abs(low), abs(high)) / (2**bits - 1) or 1.0),
            Trap("scale of 0", "a range of nothing but 0 gets a scale of 0.",
-                lambda low, high, bits: max(abs(low), abs(high)) / (2 ** (bits - 1) - 1))))
+                lambda low, high, bits: max(abs(low), abs(high)) / _symmetric_steps(bits))))
 
 
 def _channel_scales(w, bits):
@@ -233,9 +240,9 @@ def _rows_are_apart(f, w, bits):
     close(f, f(w[::-1], bits), f(w, bits)[::-1], "exchanging channels must exchange their scales", 8)
 
 
-def _by(largest):
+def _by(largest, steps=_symmetric_steps):
     def function(w, bits):
-        s = largest(w) / (2 ** (bits - 1) - 1)
+        s = largest(w) / steps(bits)
         return np.where(s > 0, s, 1.0)
     return function
 
@@ -243,18 +250,21 @@ def _by(largest):
 CHANNELS = Equation(
     id="QU-3", title="a scale for each output channel", source="MindSpore's textbook, section 9.3",
     latex=r"s_c = \frac{\max_i |w_{ci}|}{q_{max}}",
-    formula="s_c = max_i |w_ci| / q_max for each row c, symmetric; s_c = 1 for a row of zeros",
-    arguments={"w": "weights, (out, in)", "bits": "of a code, at least 2"}, results={"s": "scales, (out,)"},
+    formula="s_c = max_i |w_ci| / q_max for each row c, symmetric, 2·max_i |w_ci| with 1 bit;\n"
+            "s_c = 1 for a row of zeros",
+    arguments={"w": "weights, (out, in)", "bits": "of a code"}, results={"s": "scales, (out,)"},
     implementation="minicompress.quantization.affine.choose_params", reference=listed(_channel_scales), single=True,
     adapt=lambda choose: lambda w, bits: choose(w.min(axis=1), w.max(axis=1), bits, symmetric=True)[0],
-    inputs=lambda rng, size: (eighths(rng, (size + 1, size + 1)) * rng.integers(0, 3, (size + 1, 1)),
-                              one_of(rng, 2, 4, 8)),
+    inputs=lambda rng, size: (eighths(rng, (size + 1, size + 1)) * rng.integers(0, 3, (size + 1, 1)) + 0.0,
+                              one_of(rng, 1, 2, 4, 8)),
     properties={"is not above the layer's": _not_above_the_layers, "channels are apart": _rows_are_apart,
                 "is what the formula gives": agrees(listed(_channel_scales), 8)},
     traps=(Trap("columns", "these are scales of the columns, which are inputs: weights are (out, in).",
                 _by(lambda w: np.abs(w).max(axis=0))),
            Trap("one for all", "this is the layer's one scale, repeated.",
                 _by(lambda w: np.full(len(w), np.abs(w).max()))),
+           Trap("1 bit", "with 1 bit q_max is 0: the scale is 2·max |w|.",
+                _by(lambda w: np.abs(w).max(axis=1), lambda bits: max(literal.code_bounds(bits)[1], 1))),
            Trap("missing abs", "abs is missing: a channel may be mostly negative.", _by(lambda w: w.max(axis=1))),
            Trap("range", "this is the whole range: twice as much as a symmetric scale needs.",
                 _by(lambda w: w.max(axis=1) - w.min(axis=1)))))
