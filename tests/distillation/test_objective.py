@@ -135,11 +135,11 @@ def test_a_planted_bug_is_caught(old, new):
 
 def run(kill_at=None, checkpoint=None, resume=False, augment=None):
     """One run of distillation, everything in it made afresh; killed in a step, or to its end."""
-    teacher, model, steps = noisy_teacher(), student(), iter(range(10**6))
+    teacher, model, moments = noisy_teacher(), student(), iter([step == kill_at for step in range(100)])
     objective = SoftTargets([teacher, noisy_teacher(5)], **OPTIONS)
 
     def until_killed(step, steps_per_epoch):
-        if next(steps) == kill_at:
+        if next(moments):
             raise SystemExit
 
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)

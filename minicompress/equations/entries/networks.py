@@ -277,7 +277,8 @@ _TIES = ((np.array([0.125]), np.array([0.125]), 0.0, 0.125, 0, 0.125, 2.0**-5, 0
          (np.array([3.0]), np.array([2.0**-7]), 0.0, 0.125, 0, 2.0**-7, 0.046875, 0, *_m(0.125, 2.0**-7, 0.046875)))
 
 QAT = Equation(
-    id="QU-9", title="training for integers, in four steps", source=JACOB + "section 3; MindSpore's textbook (D4)",
+    id="QU-9", title="training for integers, in four steps",
+    source=JACOB + "section 3; MindSpore's textbook, section 9.3",
     latex=r"\hat y = S_3 (q - Z_3),\quad q = \mathrm{clip}\left(Z_3 + \mathrm{round}\left(M \left(\mathrm{round}"
           r"\frac{b}{S_1 S_2} + \sum_j (q_{1j} - Z_1) q_{2j}\right)\right)\right),\quad M = \frac{S_1 S_2}{S_3}",
     formula="1. scales and zero points are chosen, and rest.  2. q₁ = clip(round(x/S₁ + Z₁)), q₂ = clip(round(w/S₂)),"
