@@ -438,6 +438,7 @@ def test_a_real_interrupt(tmp_path):
     assert err.splitlines()[-1].startswith("minicompress: interrupted; to go on: ")
 
 
+@pytest.mark.slow
 def test_compare_prints_a_row_for_each_method(capsys, monkeypatch, tmp_path):
     from minicompress.recipes import compare
     from minicompress.recipes.combinations import Settings

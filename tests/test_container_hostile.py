@@ -277,7 +277,7 @@ def fuzzed(small, changes, folder):
     law_harmless(container, reseal(small[start:], changes), folder / "fuzz.mcz", 2_000_000)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(changes=CHANGES)
 def test_fuzzed_files_do_no_harm(small, tmp_path_factory, changes):
     fuzzed(small, changes, tmp_path_factory.getbasetemp())

@@ -27,6 +27,7 @@ def test_a_chain_of_100_000_operations():
     assert x.grad == 1.0
 
 
+@pytest.mark.slow
 def test_a_chain_of_100_000_operations_is_deleted_without_backward():
     x = leaf(2.0)
     y = chain(x, 100_000)

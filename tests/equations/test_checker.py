@@ -127,6 +127,7 @@ def test_no_equation_lets_an_empty_function_or_a_constant_pass(entry):
     assert not check(entry.id, lambda *inputs: inputs[0], examples=12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", equations.equations(), ids=lambda entry: entry.id)
 def test_the_reference_passes_and_each_trap_is_named(entry):
     assert check(entry.id, entry.reference, examples=24)

@@ -168,6 +168,7 @@ def large_forms():
     yield Sparse(np.zeros((3000, 200), bool), Codebook(np.zeros((3000, 200), int), centroids, 5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", list(large_forms()), ids=lambda form: type(form).__name__)
 def test_large(form):
     law_round_trip(coding, form)

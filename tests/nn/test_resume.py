@@ -82,6 +82,7 @@ def killed_while_a_checkpoint_is_written(save, module, name, checkpoint, monkeyp
     assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]
 
 
+@pytest.mark.slow
 @every_run
 @pytest.mark.parametrize("step", range(0, STEPS, 2))
 def test_killed_in_a_step(name, step, tmp_path):

@@ -156,6 +156,7 @@ BODY = RIGHT.partition("\n")[2]
 HEADER = RIGHT.partition("\n")[0] + "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cells", "words"), [
     (["# my work\n\n" + RIGHT], ""),
     (["%matplotlib inline\n" + RIGHT], ""),
@@ -192,6 +193,7 @@ def test_a_name_of_two_lessons_is_neither(lesson, tmp_path, monkeypatch):
     assert submission["lesson"] is None and "several lessons in it: 09_lesson, 10_other" in submission["reason"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["def (", RIGHT.replace("    return", "    while True: pass\n    return")])
 def test_one_broken_exercise_takes_no_other_down(broken, lesson, tmp_path):
     assert [points for points, _ in graded(tmp_path, broken, SECOND)] == [0, 1]

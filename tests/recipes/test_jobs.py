@@ -96,6 +96,7 @@ def in_this_process(monkeypatch):
     monkeypatch.setattr(fresh, "in_fresh_process", lambda path, name: fresh.logits_digest(path, data.load(name).test))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize(("owner", "name", "at"), MOMENTS, ids=[f"{name}-{at}" for _, name, at in MOMENTS])
 def test_killed_and_resumed(owner, name, at, tmp_path, monkeypatch):
@@ -164,6 +165,7 @@ def test_without_resume_nothing_of_another_run_is_used(tmp_path, monkeypatch):
     assert (tmp_path / "net.mcz").read_bytes() == uninterrupted()[0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize(("owner", "name", "at"), [
     (Path, "unlink", 0), (Path, "unlink", 1), (Path, "unlink", 3), (Path, "rmdir", 0), (os, "replace", 0),
