@@ -224,7 +224,7 @@ def test_a_folder_is_no_file(capsys, tmp_path):
     (["reproduce", "lenet-6"], "invalid choice: 'lenet-6'"),
     (["reproduce", "huffman", "--seeds", "0,x"], "'x' is no whole number"),
     (["reproduce", "huffman", "--seeds", ""], "'' is no whole number"),
-    (["reproduce", "lenet-5", "--seeds", "0,1,0"], "seeds are [0, 1, 0], expected each once"),
+    (["reproduce", "huffman", "--seeds", "0,1,0"], "seeds are [0, 1, 0], expected each once"),
     (["bench", "sorting"], "invalid choice: 'sorting'"),
     (["tour", "--seed", "-1"], "'-1' is no whole number"),
     (["tour", "--seed", "1.5"], "'1.5' is no whole number"),

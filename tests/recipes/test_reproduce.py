@@ -160,9 +160,11 @@ def test_a_comparison_says_which_data(monkeypatch):
     assert experiments.EXPERIMENTS["compare-mnist"].data == "mnist"
 
 
-def test_a_seed_that_stands_twice_is_refused():
+def test_a_seed_that_stands_twice_is_refused(monkeypatch):
+    monkeypatch.setattr(reproduce, "bench", lambda name, seed: {"break_even": []})
+    assert reproduce.reproduce("csr", [0, 1])["seeds"] == [0, 1]
     with pytest.raises(ValueError, match=r"seeds are \[0, 1, 0\], expected each once"):
-        reproduce.reproduce("lenet-5", [0, 1, 0])
+        reproduce.reproduce("csr", [0, 1, 0])
 
 
 @pytest.mark.parametrize(("name", "seeds"), [("lenet-6", [0]), ("huffman", [])])
