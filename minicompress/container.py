@@ -9,7 +9,6 @@ import json
 import math
 import os
 import re
-import secrets
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minicompress import binarization, coding, nn, pruning, quantization
+from minicompress import atomic, binarization, coding, nn, pruning, quantization
 from minicompress.coding.bits import read_varint, varint
 from minicompress.forms import Codebook, Dense, Sparse
 
@@ -89,7 +88,8 @@ def save(model, path, *, entropy=True):
     body = b"".join([varint(len(text)), text, *map(bytes, coded)])
     head = varint(len(body))
     data = MAGIC + zlib.crc32(MAGIC + head + body).to_bytes(4, "little") + head + body
-    _write(path, data)
+    with atomic.replacing(path) as temporary:
+        temporary.write_bytes(data)
     return _inspection(len(data), json.loads(text), forms, coded)
 
 
@@ -313,19 +313,6 @@ def _same(stored, given, kinds=("parameter", "buffer")):
             if a != b:
                 file, model = (f"{x!r}" if x is not None else "missing" for x in (a, b))
                 raise ContainerError(f"{kind} {i} is {file} in the file and {model} in the model")
-
-
-def _write(path, data):
-    """Replace the file at ``path`` at once, or leave it as it was."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _inspection(size, description, forms, coded):

@@ -12,8 +12,8 @@ PACKAGE = ROOT / "minicompress"
 SOURCES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
            for path in sorted(PACKAGE.rglob("*.py"))}
 CHAPTERS = {"distillation", "pruning", "quantization", "binarization", "factorization", "dynamic", "condensation"}
-LAYERS = [{"forms", "clustering", "engine", "data"}, {"nn", "coding", "kernels"}, {"models"}, CHAPTERS, {"container"},
-          {"recipes", "plots", "bench"}, {"cli"}, {"__main__"}]
+LAYERS = [{"atomic"}, {"forms", "clustering", "engine", "data"}, {"nn", "coding", "kernels"}, {"models"}, CHAPTERS,
+          {"container"}, {"recipes", "plots", "bench"}, {"cli"}, {"__main__"}]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 STRANGERS = {"forms", "clustering", "engine", "data"}, {"nn", "coding", "kernels"}, CHAPTERS  # of each other
 

@@ -8,13 +8,12 @@ doesn't compute what the model does, a loss that is not finite, an equation or a
 import argparse
 import json
 import os
-import secrets
 import shlex
 import sys
 from pathlib import Path
 
 import minicompress
-from minicompress import recipes
+from minicompress import atomic, recipes
 from minicompress.recipes import compare, experiments, files, fresh, jobs, reproduce, tables
 
 from . import learn
@@ -84,17 +83,8 @@ def _deliver(report, text, destination):
     print(document if destination == "-" else text)
     sys.stdout.flush()
     if destination not in (None, "-"):
-        _write(Path(destination), lambda path: path.write_text(document + "\n", "utf-8"))
-
-
-def _write(path, write):
-    """Let ``write`` make a file under a temporary name with the same suffix, then put it in its place."""
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with atomic.replacing(destination) as temporary:
+            temporary.write_text(document + "\n", "utf-8")
 
 
 def _check_output(path):
@@ -139,7 +129,8 @@ def _tour(args):
     dense, small = (minicompress.load(folder / name).fc1.weight for name in ("dense.mcz", "compressed.mcz"))
     figure = plots.tour([(stage["stage"], stage["error"], stage["bytes"]) for stage in report["stages"]],
                         dense.data, small.effective().numpy(), small.form().inner.centroids)
-    _write(folder / "tour.png", lambda path: figure.savefig(path, dpi=150))
+    with atomic.replacing(folder / "tour.png") as temporary:
+        figure.savefig(temporary, dpi=150)
     report["files"] = [str(folder / name) for name in [*names, "tour.png"]]
     return report, "\n".join([
         _heading(report), "", tables.stages(report), "",
@@ -175,7 +166,8 @@ def _compare(args):
     folder = Path(args.out)
     with refusing(ValueError, TypeError, OSError, MemoryError):
         report = compare.compare(args.data, folder, seed=args.seed, resume=args.resume, say=_say_row)
-    _write(folder / "comparison.png", lambda path: plots.comparison(report["rows"]).savefig(path, dpi=150))
+    with atomic.replacing(folder / "comparison.png") as temporary:
+        plots.comparison(report["rows"]).savefig(temporary, dpi=150)
     report["files"] = [str(folder / name) for name in [*(row["file"] for row in report["rows"] if row["file"]),
                                                        "comparison.png"]]
     return report, "\n".join([

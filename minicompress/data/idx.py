@@ -9,11 +9,12 @@
 
 import gzip
 import math
-import os
 import zlib
 from pathlib import Path
 
 import numpy as np
+
+from minicompress import atomic
 
 MAX_BYTES = 2**30  # 20 times MNIST's training images
 _CHUNK = 2**20
@@ -89,12 +90,8 @@ def write_idx(path, array):
         raise ValueError(f"array has shape {array.shape}, expected at least one dimension and no empty one")
     header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
     content = header + array.tobytes()
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic.replacing(path) as temporary:
         temporary.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _parse(stream, path, ndim, max_bytes):

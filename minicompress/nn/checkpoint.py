@@ -4,7 +4,6 @@ import functools
 import gc
 import inspect
 import json
-import os
 import types
 import zipfile
 import zlib
@@ -12,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from minicompress import atomic
 
 from .module import Module
 
@@ -105,12 +106,8 @@ class Run:
         arrays["notes"] = np.frombuffer(json.dumps(_json(notes)).encode(), np.uint8)
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".tmp")
-        with open(temporary, "wb") as file:
+        with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
         self.drawn = _state(self.rng)
 
     def restore(self, path):

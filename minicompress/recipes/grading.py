@@ -6,13 +6,13 @@ Whether one is right, the installed checker says.
 """
 
 import ast
+import functools
 import importlib
 import operator
 import pkgutil
 import re
 import subprocess
 import symtable
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -47,15 +47,13 @@ TAKEN = (*DEFINING, ast.Assign, ast.AnnAssign, ast.AugAssign)  # of the statemen
 MAGIC = re.compile(r"\s*(?:[%!?]|[\w\s,]+=\s*[%!])|.*\?\s*$")
 
 
+@functools.cache
 def _ways_out():
     """The names of modules that the allowed ones hold and that are not allowed themselves, such as sys."""
     held = {name for module in map(importlib.import_module, MODULES) for name, value in vars(module).items()
             if isinstance(value, ModuleType) and value.__name__ not in MODULES}
     submodules = {module.name for module in pkgutil.iter_modules(np.__path__) if f"numpy.{module.name}" not in MODULES}
     return (held | submodules) - {"abc", "copy", "numbers", "keyword", "version", "polynomial"}  # which lead nowhere
-
-
-WAYS_OUT = _ways_out()
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,7 @@ def _barred(nodes):
                 attributes |= names if any(alias.name == "*" for alias in aliases) else set()
             case ast.MatchClass():
                 found.add("a pattern with a class")
-    return found | {name for name in attributes if name in ATTRIBUTES | WAYS_OUT
+    return found | {name for name in attributes if name in ATTRIBUTES | _ways_out()
                     or (name.startswith("__") and name.endswith("__") and name not in DUNDERS)}
 
 
@@ -284,7 +282,7 @@ def _names(node):
 def _binds(node):
     """The names that an import, a definition or an assignment makes."""
     if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
-        return {"*", *(dir(sys.modules[node.module]) if node.module in MODULES else ())}
+        return {"*", *(dir(importlib.import_module(node.module)) if node.module in MODULES else ())}
     if isinstance(node, IMPORTS):
         return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
     if isinstance(node, DEFINING):
@@ -338,7 +336,7 @@ def answer(task):
 
 def _held():
     """(dotted name, what it holds now and later, a copy) of what a solution may import: modules and their classes."""
-    modules = {module: vars(sys.modules[module]) for module in MODULES}
+    modules = {module: vars(importlib.import_module(module)) for module in MODULES}
     kinds = {f"{module}.{name}": vars(kind) for module, holds in modules.items() for name, kind in holds.items()
              if isinstance(kind, type) and not kind.__flags__ & IMMUTABLE}
     return [(of, holds, {name: value for name, value in holds.items() if not name.startswith("__")})

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 import minicompress
-from minicompress import container, data, models
+from minicompress import atomic, container, data, models
 
 from . import fresh
 from .deep_compression import Plan, deep_compression
 from .plans import plan_for, quick
 
 VALIDATION = 1 / 12  # of the training images: 5 000 of MNIST's 60 000
-_OURS = ("job.json*", "*.checkpoint", "*.checkpoint.tmp", "dense.mcz", "pruned.mcz", "compressed.mcz", ".*.mcz.*.tmp")
+_OURS = ("job.json", ".job.*.tmp.json", "*.checkpoint", "dense.mcz", "pruned.mcz", "compressed.mcz", ".*.tmp.mcz")
 
 
 class OtherJobError(ValueError):
@@ -145,15 +145,9 @@ def open_folder(job, folder, resume):
         path.unlink(missing_ok=True)  # first, so that whatever else is left is nobody's
         clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(identity, indent=1))
+    with atomic.replacing(path) as temporary:
+        temporary.write_text(json.dumps(identity, indent=1), "utf-8")
     return False
-
-
-def write_text(path, text):
-    """Write a file that is the old one or the new one at any moment."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, path)
 
 
 def _require_same(folder, path, identity):

@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 import minicompress
+from minicompress import atomic
 
 from .experiments import BARS, BENCHES, EXPERIMENTS
 from .hardware import hardware
-from .jobs import write_text
 
 STANDARD = ("seconds", "dense_bytes", "compressed_bytes", "ratio", "dense_error", "error")
 
@@ -70,7 +70,8 @@ def _run(name, seed, folder, resume, progress, say):
     resume = resume and any(folder.rglob("*.checkpoint"))
     run = EXPERIMENTS[name].run(seed, folder=folder, resume=resume, progress=progress,
                                 say=say and (lambda stage: say(seed, stage))) | {"resumed": resume}
-    write_text(report, json.dumps(about | {"run": run}, indent=1))
+    with atomic.replacing(report) as temporary:
+        temporary.write_text(json.dumps(about | {"run": run}, indent=1), "utf-8")
     for checkpoint in folder.glob("*.checkpoint"):
         checkpoint.unlink()
     return run

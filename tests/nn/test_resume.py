@@ -396,8 +396,9 @@ def test_a_file_that_is_no_checkpoint_is_refused(content, tmp_path):
     ("generator.bit_generator.state = generators[name]", "pass"), ("module.load_state_dict(", "dict("),
     ("queue += [generator for _, generator in value.generators()]", "pass"),
     ("queue += gc.get_referents(value)", "pass"),
-    ("| dict(model.generators())", ""), ("path.with_name(path.name + \".tmp\")", "path"),
-    ("os.replace(temporary, path)", "pass"),
+    ("| dict(model.generators())", ""),
+    ("atomic.replacing(path) as temporary, open(temporary,", "open(path,"),
+    ("atomic.replacing(path) as temporary, open(temporary,", "open(path.with_name('lost'),"),
 ])
 def test_a_planted_bug_is_caught(old, new, tmp_path, monkeypatch):
     mutant = mutate(checkpoint, old, new)
