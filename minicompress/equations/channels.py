@@ -48,6 +48,21 @@ def slimming_subgradient(gamma, strength):
     return strength * ((gamma > 0) - (gamma < 0))
 
 
+def absorbed_bias(weight, bias, constants, keep):
+    """(PR-6) b_i + Σ W_ij·c_j over the inputs j that are cut, each of which is a constant. Liu et al. 2017.
+
+    >>> absorbed_bias([[1.0, 10.0]], [0.5], [3.0, 4.0], [1, 0])
+    [40.5]
+    """
+    absorbed = []
+    for row, b in zip(weight, bias, strict=True):
+        for w, constant, kept in zip(row, constants, keep, strict=True):
+            if not kept:
+                b += w * constant
+        absorbed.append(b)
+    return absorbed
+
+
 def evaluate(network, channels, gone=(), seen=None):
     """(PR-8) The network's channels, where everything that mixes channels reads zeros for those that are ``gone``.
 

@@ -131,3 +131,12 @@ def compression_rate(n, b, k):
     3.2
     """
     return n * b / (n * math.log2(k) + k * b)
+
+
+def pruned_compression_rate(n, m, b, k, i):
+    """(QU-13) r = n·b / (m·(log₂ k + i) + k·b): m of the n weights are kept, each with i bits to say where. Han 2016.
+
+    >>> pruned_compression_rate(160, 16, 32, 4, 6)
+    20.0
+    """
+    return n * b / (m * (math.log2(k) + i) + k * b)

@@ -92,6 +92,26 @@ def masked_sgd_step(weights, gradients, velocities, mask, lr, momentum, weight_d
     return new_weights, new_velocities
 
 
+def masked_adam_step(weights, gradients, means, squares, mask, lr, t):
+    """(PR-10) w ← m ⊙ (w - η·m̂/(√v̂ + ε)), step t from 1, β₁ = 0.9, β₂ = 0.999, ε = 1e-8; the product selects.
+
+    Returns the new (weights, means, squares). Kingma & Ba 2015, algorithm 1.
+
+    >>> new_weights, *_ = masked_adam_step([1.0, 2.0], [0.5, 0.5], [0.0, 0.0], [0.0, 0.0], [1, 0], lr=0.5, t=1)
+    >>> [round(w, 6) for w in new_weights]
+    [0.5, 0.0]
+    """
+    new_weights, new_means, new_squares = [], [], []
+    for w, g, m, v, kept in zip(weights, gradients, means, squares, mask, strict=True):
+        m = 0.9 * m + (1 - 0.9) * g
+        v = 0.999 * v + (1 - 0.999) * g ** 2
+        new_means.append(m)
+        new_squares.append(v)
+        step = m / (1 - 0.9 ** t) / ((v / (1 - 0.999 ** t)) ** 0.5 + 1e-8)
+        new_weights.append(w - lr * step if kept else 0.0)
+    return new_weights, new_means, new_squares
+
+
 def sensitivity(error, layers, sparsities):
     """(PR-13) error(layer, sparsity) with all other layers dense, [layer][level]. Han et al. 2015, section 4.
 

@@ -75,20 +75,26 @@ class WeightClustering(Projection):
         return projection, None
 
 
-def compression_rate(n, k, bits=32):
+def compression_rate(n, k, bits=32, *, kept=None, index_bits=0):
     """r = n·b / (n·log₂ k + k·b): how much smaller n weights of b bits are when they share k centroids (QU-13).
 
-    A formula, not a file: it leaves out the positions of pruned weights, code tables and headers, and counts log₂ k
-    bits a code even where that is no integer. What a file really takes, `minicompress.container.inspect` says.
+    Of pruned weights r = n·b / (m·(log₂ k + i) + k·b): m are kept, and each takes i bits more to say where it stands.
+    A formula, not a file: it leaves out code tables and headers, and counts log₂ k bits a code even where that is no
+    integer. What a file really takes, `minicompress.container.inspect` says.
 
-    Args: n weights, k centroids, ``bits`` (b) of a weight and of a centroid; integers of at least 1.
-    Raises ValueError for anything else. Source: Han et al. 2016, equation 1.
+    Args: n weights, k centroids, ``bits`` (b) of a weight and of a centroid; integers of at least 1. ``kept`` (m), by
+    default n, at most that; ``index_bits`` (i), an integer of at least 0.
+    Raises ValueError for anything else. Source: Han et al. 2016, equation 1; sections 2 and 5 for pruned weights.
 
-    >>> compression_rate(16, 4)
-    3.2
+    >>> compression_rate(16, 4), compression_rate(160, 4, kept=16, index_bits=5)
+    (3.2, 21.333333333333332)
     """
-    for name, value in (("n", n), ("k", k), ("bits", bits)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name} is {value!r}, expected an integer of at least 1")
-    n, k, bits = int(n), int(k), int(bits)
-    return n * bits / (n * math.log2(k) + k * bits)
+    kept = n if kept is None else kept
+    for name, value, least in (("n", n, 1), ("k", k, 1), ("bits", bits, 1), ("kept", kept, 1),
+                               ("index_bits", index_bits, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"{name} is {value!r}, expected an integer of at least {least}")
+    if kept > n:
+        raise ValueError(f"kept is {kept}, expected at most the {n} weights that there are")
+    n, k, bits, kept, index_bits = map(int, (n, k, bits, kept, index_bits))
+    return n * bits / (kept * (math.log2(k) + index_bits) + k * bits)

@@ -35,6 +35,10 @@ _BY_MODULE = {
     "minicompress.pruning.channels": [
         ("PR-4", "len(weight), -1), order, axis=1", "len(weight), -1), 2, axis=1"),
         ("PR-4", "weight = np.asarray(weight, np.float64)", "weight = np.maximum(np.asarray(weight, np.float64), 0)"),
+        ("PR-6:absorb", "np.where(columns, 0, traced.constants[name])", "traced.constants[name]"),
+        ("PR-6:absorb", "layer.bias.data + lost", "layer.bias.data"),
+        ("PR-8", "~np.isin(reads, gone)", "np.arange(len(reads)) < np.sum(~np.isin(reads, gone))"),
+        ("PR-8:flatten", "~np.isin(reads, gone)", "np.arange(len(reads)) < np.sum(~np.isin(reads, gone))"),
     ],
     "minicompress.distillation.losses": [
         ("KD-1", "(logits - logits.data.max(axis=1, keepdims=True)) / require_temperature(temperature)",
@@ -73,11 +77,17 @@ _BY_MODULE = {
         ("QU-11", "value <= F[done] + price", "value <= F[done] + 3 * price"),
         ("QU-11", "if links == k or (", "if links >= 1 or ("),
         ("QU-11:lloyd", "moved = middle + total / size\n", "moved = middle + total / (size + 1)\n"),
+        ("QU-11:lloyd", "if size.all():", "if True:"),
         ("QU-11:lloyd", "(centroids[1:] + centroids[:-1]) * 0.5", "centroids[1:] * 0.6 + centroids[:-1] * 0.4"),
     ],
     "minicompress.quantization.weight_sharing": [
-        ("QU-13", "math.log2(k) + k * bits", "math.ceil(math.log2(k)) + k * bits"),
-        ("QU-13", "math.log2(k) + k * bits", "math.log2(k)"),
+        ("QU-11:pruned", "w.ravel() if where is None else w[where]", "w.ravel()"),
+        ("QU-11:pruned", "w.ravel() if where is None else w[where]",
+         "w.ravel() if where is None else w[where] + 0.125 * np.arange(w[where].size)"),
+        ("QU-13", "(math.log2(k) + index_bits)", "(math.ceil(math.log2(k)) + index_bits)"),
+        ("QU-13", "index_bits) + k * bits)", "index_bits))"),
+        ("QU-13:pruned", "return n * bits /", "return kept * bits /"),
+        ("QU-13:pruned", "math.log2(k) + index_bits", "math.log2(k)"),
     ],
     "minicompress.coding.csr": [
         ("PR-16", "np.nonzero(matrix)", "np.nonzero(matrix.T)[::-1]"),

@@ -86,6 +86,61 @@ SLIMMING = Equation(
            Trap("uphill", "the sign is turned: the penalty must pull towards 0.",
                 lambda gamma, strength: -strength * np.sign(gamma))))
 
+
+def _absorbed(beta, w, b, keep):
+    return literal.absorbed_bias(w, b, [max(x, 0.0) for x in beta], keep)
+
+
+def _silent_add_nothing(f, beta, w, b, keep):
+    close(f, f(-np.abs(beta), w, b, keep), b, "a channel with β ≤ 0 emits relu(β) = 0, which leaves the bias alone", 16)
+
+
+def _kept_speak_for_themselves(f, beta, w, b, keep):
+    close(f, f(beta, w, b, np.ones_like(keep)), b, "what is kept is not absorbed: with all kept the bias stays", 16)
+
+
+def _some_kept(rng, size):
+    keep = rng.integers(0, 2, size)
+    keep[rng.integers(size)] = 1
+    return keep
+
+
+def _absorbing(cut_channels):
+    def function(beta, w, b, keep):
+        parameter, linear = resolve("minicompress.nn.Parameter"), resolve("minicompress.nn.Linear")
+        norm = resolve("minicompress.nn.BatchNorm1d")(len(beta))
+        model = resolve("minicompress.nn.Sequential")(
+            {"fc1": linear(1, len(beta), rng=np.random.default_rng(0)), "norm": norm,
+             "act": resolve("minicompress.nn.ReLU")(), "fc2": linear(*w.T.shape, rng=None)})
+        norm.weight, norm.bias = parameter(np.float32(keep)), parameter(np.float32(beta))  # γ = 0 for the cut
+        model.fc2.weight, model.fc2.bias = parameter(np.float32(w)), parameter(np.float32(b))
+        smaller = cut_channels(model, np.zeros((1, 1), np.float32), {"fc1": np.flatnonzero(keep)}, absorb_bias=True)
+        return smaller.fc2.bias.numpy()
+    return function
+
+
+ABSORBED = Equation(
+    id="PR-6:absorb", title="what a channel with γ = 0 still says", source="Liu et al. 2017, section 3",
+    latex=r"b'_i = b_i + \sum_{j \notin K} W_{ij}\, \mathrm{relu}(\beta_j)",
+    formula="b'_i = b_i + Σ W_ij·relu(β_j) over the channels j that are cut: with γ_j = 0 they emit relu(β_j) always",
+    arguments={"beta": "β of the batch norm, (channels,)", "w": "W of the dense layer behind it, (out, channels)",
+               "b": "its bias, (out,)", "keep": "1 for a channel that stays, (channels,)"},
+    results={"bias": "b', (out,)"}, implementation="minicompress.pruning.channels.cut_channels", adapt=_absorbing,
+    reference=listed(_absorbed),
+    inputs=lambda rng, size: (eighths(rng, size + 1, 2), eighths(rng, (2, size + 1), 2), eighths(rng, 2, 2),
+                              _some_kept(rng, size + 1)),
+    cases=((np.array([1.0, 2.0]), np.array([[1.0, 3.0]]), np.array([0.5]), np.array([1, 0])),),
+    properties={"silent channels add nothing": _silent_add_nothing, "what is kept is not absorbed":
+                _kept_speak_for_themselves, "is what the formula gives": agrees(listed(_absorbed), 64)},
+    traps=(Trap("β forgotten", "nothing is absorbed: with γ = 0 the channel still emits relu(β).",
+                lambda beta, w, b, keep: b),
+           Trap("no ReLU", "the activation is missing: what is emitted is relu(β).",
+                lambda beta, w, b, keep: b + w @ np.where(keep, 0, beta)),
+           Trap("all channels", "this absorbs the channels that are kept, too, which still speak for themselves.",
+                lambda beta, w, b, keep: b + w @ np.maximum(beta, 0)),
+           Trap("weights forgotten", "the weights are missing that the next layer reads the channels with.",
+                lambda beta, w, b, keep: b + np.maximum(beta, 0) @ (keep == 0))))
+
 # ---------------------------------------------------------------------------------------------------------------------
 # PR-8
 
@@ -151,4 +206,78 @@ SURGERY = Equation(
            Trap("no ReLU", "the non-linearity is lost.",
                 lambda x, w1, b1, w2, b2, keep: w2 @ ((w1 @ x + b1) * keep) + b2)))
 
-ENTRIES = (NORM, SLIMMING, SURGERY)
+
+def _flat_zeroed(x, gamma, beta, w, b, keep):
+    gone = {("norm", c) for c, kept in enumerate(keep) if not kept}
+    network = [("norm", "norm", gamma, beta, [0.0] * len(x), [1.0] * len(x), 0.0), ("relu",), ("flatten",),
+               ("dense", "fc", w, b)]
+    channels = [({("", c)}, [row]) for c, row in enumerate(x)]
+    return [image[0][0] for _, image in literal.evaluate(network, channels, gone=gone)]
+
+
+def _flat(x, gamma, beta, w, b, kept=slice(None), columns=lambda w: w):
+    """The network with some channels kept, and of W what ``columns`` makes of (out, channels, pixels)."""
+    hidden = np.maximum(gamma[:, None] * x + beta[:, None], 0)[kept]
+    return columns(w.reshape(len(w), *x.shape))[:, kept].reshape(len(w), -1) @ hidden.ravel() + b
+
+
+def _flat_nothing_cut(f, x, gamma, beta, w, b, keep):
+    close(f, f(x, gamma, beta, w, b, np.ones_like(keep)), _flat(x, gamma, beta, w, b),
+          "with all channels kept it is the whole network", 64, 1 + np.abs(w).sum() * 6)
+
+
+def _flat_silenced(f, x, gamma, beta, w, b, keep):
+    loud = beta + 100.0 * (keep == 0)
+    close(f, f(x, gamma, loud, w, b, keep), f(x, gamma, beta, w, b, keep),
+          "what a removed channel would have said must not matter, its β neither", 64, 1 + np.abs(w).sum() * 106)
+
+
+def _flat_inputs(rng, size):
+    channels, pixels = size + 1, int(rng.integers(1, 4))
+    return (eighths(rng, (channels, pixels), 2), eighths(rng, channels, 2), eighths(rng, channels, 2),
+            eighths(rng, (2, channels * pixels), 2), eighths(rng, 2, 2), _some_kept(rng, channels))
+
+
+def _cut_before_flatten(cut_channels):
+    def function(x, gamma, beta, w, b, keep):
+        parameter, channels = resolve("minicompress.nn.Parameter"), len(x)
+        norm, relu = resolve("minicompress.nn.BatchNorm2d")(channels), resolve("minicompress.nn.ReLU")()
+        model = resolve("minicompress.nn.Sequential")(
+            {"conv": resolve("minicompress.nn.Conv2d")(channels, channels, 1, bias=False, rng=None), "norm": norm,
+             "act": relu, "flat": resolve("minicompress.nn.Flatten")(),
+             "fc": resolve("minicompress.nn.Linear")(*w.T.shape, rng=None)})
+        model.conv.weight = parameter(np.eye(channels)[:, :, None, None])  # so that x is what the norm reads
+        norm.weight, norm.bias = parameter(gamma * np.sqrt(1 + norm.eps)), parameter(beta)
+        model.fc.weight, model.fc.bias = parameter(w), parameter(b)
+        image = x[None, :, None]  # (1, C, 1, P)
+        smaller = cut_channels(model, image.astype(np.float32), {"conv": np.flatnonzero(keep)}).eval()
+        return smaller(tensor(image)).numpy()[0]
+    return function
+
+
+FLATTENED = Equation(
+    id="PR-8:flatten", title="cutting channels before a batch norm and a flatten", source="Li et al. 2017, section 3",
+    latex=r"y = \sum_{c \in K} \sum_p W_{\cdot,\, cP + p}\, \mathrm{relu}(\gamma_c x_{cp} + \beta_c) + b",
+    formula="y = Σ_c Σ_p W[:, c·P + p]·relu(γ_c·x_cp + β_c) + b over the kept channels c and all pixels p:"
+            "\nevery channel has P columns of W behind the flatten, one next to the other",
+    arguments={"x": "normalised maps, (channels, P)", "gamma": "γ, (channels,)", "beta": "β, (channels,)",
+               "w": "W of the dense layer, (out, channels·P)", "b": "its bias, (out,)",
+               "keep": "1 for a channel that stays, (channels,)"},
+    results={"y": "(out,)"}, implementation="minicompress.pruning.channels.cut_channels", adapt=_cut_before_flatten,
+    reference=listed(_flat_zeroed), inputs=_flat_inputs,
+    cases=((np.ones((2, 2)), np.ones(2), np.ones(2), np.array([[1.0, 2.0, 3.0, 4.0]]), np.zeros(1), np.array([1, 0])),),
+    properties={"keeping all changes nothing": _flat_nothing_cut, "what a removed channel says doesn't matter":
+                _flat_silenced, "is what the formula gives": agrees(
+                    listed(_flat_zeroed), 64, lambda x, gamma, beta, w, b, keep: 1 + np.abs(w).sum() * 6)},
+    traps=(Trap("γ zeroed", "this zeroes the channel before the batch norm adds β: relu(β) still speaks.",
+                lambda x, gamma, beta, w, b, keep: _flat(x, gamma * keep, beta, w, b)),
+           Trap("pixels first", "the columns are taken as if pixels came first: behind a flatten channel c has columns "
+                                "c·P to c·P + P − 1.", lambda x, gamma, beta, w, b, keep: _flat(
+                                    x, gamma, beta, w, b, keep == 1, lambda w: w.reshape(
+                                        len(w), *x.T.shape).swapaxes(1, 2))),
+           Trap("first columns", "the first columns are kept, not those of the channels that stay.",
+                lambda x, gamma, beta, w, b, keep: _flat(
+                    x, gamma, beta, w, b, keep == 1, lambda w: w[:, np.cumsum(keep) - 1])),
+           Trap("nothing cut", "nothing is cut.", lambda x, gamma, beta, w, b, keep: _flat(x, gamma, beta, w, b))))
+
+ENTRIES = (NORM, SLIMMING, ABSORBED, SURGERY, FLATTENED)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import quantization as literal
-from ..ledger import Equation, Trap
+from ..ledger import Equation, Trap, resolve
 from ..suite import agrees, close, hold
 from .draw import eighths, listed, tensor
 
@@ -23,8 +23,8 @@ def _codes_fit(f, w, k):
          f"codes are {codes.tolist()}, expected indices of {len(centroids)} centroids")
 
 
-def _nearest(f, w, k):
-    centroids, codes = f(w, k)
+def _nearest(f, w, *rest):
+    centroids, codes = f(w, *rest)
     distance = np.abs(w[:, None] - centroids)
     own = distance[np.arange(w.size), codes.astype(int)]
     hold(own <= distance.min(axis=1) + 64 * f.eps * np.abs(w).max(), "a weight's code is not that of the nearest one")
@@ -107,13 +107,31 @@ def _never_rises(f, w, centroids, iterations):
 
 
 def _lloyd_inputs(rng, size):
-    """Three decimals, so that no weight lies halfway; and no cluster that runs empty, since what then is an option."""
-    while True:
-        w = np.round(rng.standard_normal(size + 2), 3)
-        k, iterations = int(rng.integers(1, min(4, size + 2))), int(rng.integers(1, 5))
-        start = np.sort(rng.choice(np.unique(w), k, replace=False))
-        if all(len(set(codes)) == k for _, codes in literal.lloyd(w.tolist(), start.tolist(), iterations + 1)):
-            return w, start, iterations
+    """Three decimals, so that no weight lies halfway; from weights, or evenly, where clusters may run empty."""
+    w = np.round(rng.standard_normal(size + 2), 3)
+    k, iterations = int(rng.integers(1, min(4, size + 2))), int(rng.integers(1, 5))
+    if rng.random() < 0.5:
+        return w, np.array(literal.linear_centroids(w.tolist(), k + 1)), iterations
+    return w, np.sort(rng.choice(np.unique(w), k, replace=False)), iterations
+
+
+def _runs_empty(w, centroids, iterations):
+    """Whether any cluster does; what then becomes of its centroid is an option."""
+    w, k = w.tolist(), len(centroids)
+    return len(set(literal.assign(w, centroids.tolist()))) < k or any(
+        len(set(codes)) < k for _, codes in literal.lloyd(w, centroids.tolist(), iterations))
+
+
+def _survives_empty_clusters(f, w, centroids, iterations):
+    found, _ = f(w, centroids, iterations)
+    hold(np.isfinite(found), f"the centroids are {found.tolist()}: a cluster without weights has no mean, so its "
+                             "centroid must stay, or go elsewhere")
+    _nearest(f, w, centroids, iterations)
+
+
+def _is_lloyd(f, w, centroids, iterations):
+    if not _runs_empty(w, centroids, iterations):
+        agrees(_lloyd, 256, lambda w, *_: np.abs(w).max())(f, w, centroids, iterations)
 
 
 def _kmeans(kmeans):
@@ -140,15 +158,80 @@ LLOYD = Equation(
                "iterations": "how often to assign and move"},
     results={"centroids": "after the last move, (k,)", "codes": "nearest to these, (n,)"},
     implementation="minicompress.clustering.kmeans", adapt=_kmeans, reference=_lloyd, inputs=_lloyd_inputs,
-    properties={"the error never rises": _never_rises,
-                "is what the formula gives": agrees(_lloyd, 256, lambda w, *_: np.abs(w).max())},
+    fixed_shape=False, cases=((np.array([0.0, 1.0, 10.0]), np.array([0.0, 5.0, 10.0]), 2),),
+    properties={"the error never rises": _never_rises, "an empty cluster does no harm": _survives_empty_clusters,
+                "is what the formula gives, where no cluster is empty": _is_lloyd},
     traps=(Trap("codes before the move", "these codes are those before the last move: assign once more at the end.",
                 _iterated(lambda members, old: members.mean() if len(members) else old, last=False)),
            Trap("medians", "these are medians: the squared error is least at the mean.",
                 _iterated(lambda members, old: np.median(members) if len(members) else old)),
+           Trap("empty cluster", "a cluster without weights gets the mean of nothing, which is no number.",
+                _iterated(lambda members, old: members.sum() / np.float64(len(members)))),
            Trap("centroids rest", "the centroids never move.", _iterated(lambda members, old: old)),
            Trap("overshoot", "the centroids move too far: they become the means, nothing more.",
                 _iterated(lambda members, old: 3 * members.mean() - 2 * old if len(members) else old))))
+
+
+def _shared_survivors(w, mask, k):
+    centroids, codes = literal.best_clusters([x for x, kept in zip(w, mask, strict=True) if kept], k)
+    left = iter(codes)
+    return [centroids[next(left)] if kept else 0.0 for kept in mask]
+
+
+def _pruned_stay_zero(f, w, mask, k):
+    hold(f(w, mask, k)[mask == 0] == 0, "a pruned weight is 0, and stays it: it belongs to no cluster")
+
+
+def _few_values(f, w, mask, k):
+    values = np.unique(f(w, mask, k)[mask == 1])
+    hold(len(values) <= k, f"the weights that are kept have {len(values)} values, expected {k} at most")
+
+
+def _least_of_survivors(f, w, mask, k):
+    kept = w[mask == 1]
+    best, found = literal.least_interval_error(kept.tolist(), k), np.sum((kept - f(w, mask, k)[mask == 1]) ** 2)
+    hold(found <= best + 256 * f.eps * np.sum(w * w),
+         f"the error of the kept weights is {found:g}, but {best:g} can be reached")
+
+
+def _survivors(rng, size):
+    w = eighths(rng, min(size + 2, 10))
+    mask = (rng.random(w.size) < 0.5).astype(int)
+    mask[rng.integers(w.size)] = 1
+    return w, mask, int(rng.integers(1, 4))
+
+
+def _under_a_mask(clustering):
+    def function(w, mask, k):
+        project, masked = resolve("minicompress.nn.project"), resolve("minicompress.pruning.Mask")(mask)
+        parameter = resolve("minicompress.nn.Parameter")(w.copy())
+        return project(parameter, masked, clustering(k, init="optimal")).effective().numpy()
+    return function
+
+
+def _cluster(w, k):
+    centroids, codes = literal.best_clusters(w.tolist(), k)
+    return np.array(centroids)[codes]
+
+
+SURVIVORS = Equation(
+    id="QU-11:pruned", title="clusters of what pruning left", source="Han et al. 2016, section 3",
+    latex=r"\min_{c, I} \sum_{i:\, m_i = 1} (w_i - c_{I_i})^2,\quad w'_i = m_i\, c_{I_i}",
+    formula="min Σ (w_i − centroid[code_i])² over the kept weights alone;"
+            "\nw'_i = centroid[code_i] where it is kept, 0 where it is pruned",
+    arguments={"w": "weights, (n,)", "m": "mask, (n,), 0 or 1", "k": "the most clusters"},
+    results={"shared": "w', (n,)"}, implementation="minicompress.quantization.WeightClustering", adapt=_under_a_mask,
+    reference=listed(_shared_survivors), inputs=_survivors,
+    cases=((np.array([0.0, 0.0, 4.0, 6.0]), np.array([0, 0, 1, 1]), 2),),
+    properties={"pruned weights stay 0": _pruned_stay_zero, "kept weights have at most k values": _few_values,
+                "no clustering of the kept has a smaller error": _least_of_survivors},
+    traps=(Trap("zeros clustered", "the pruned zeros are clustered, too, and take a centroid that the others need.",
+                lambda w, mask, k: np.where(mask, _cluster(w * mask, k), 0.0)),
+           Trap("revived", "pruned weights get a centroid: they must stay 0.", lambda w, mask, k: _cluster(w, k)),
+           Trap("one more", "0 is no centroid that counts: k are for the kept weights, and this takes k + 1.",
+                lambda w, mask, k: np.where(mask, np.resize(_cluster(w[mask == 1], k + 1)[
+                    np.maximum(np.cumsum(mask) - 1, 0)], w.size), 0.0)),
+           Trap("not shared", "nothing is shared.", lambda w, mask, k: w * mask)))
 
 # ---------------------------------------------------------------------------------------------------------------------
 # QU-12
@@ -201,4 +284,4 @@ CENTROIDS = Equation(
                 lambda g, codes, k: np.array([g[codes == c].mean() if (codes == c).any() else 0.0 for c in range(k)])),
            Trap("everywhere", "every centroid gets the whole gradient.", lambda g, codes, k: np.full(k, g.sum()))))
 
-ENTRIES = (CLUSTERS, LLOYD, CENTROIDS)
+ENTRIES = (CLUSTERS, LLOYD, SURVIVORS, CENTROIDS)
