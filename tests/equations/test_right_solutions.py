@@ -111,6 +111,43 @@ def budgets(to_whole):
     return lambda epochs, macs, parameters: (epochs, to_whole(epochs * macs[0] / macs[1]))
 
 
+def masked_adam(w, gradients, first, mask, lr):
+    mean, square = np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(gradients, 1):
+        mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g * g
+        w = w - lr * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * mean / (np.sqrt(square) + 1e-8 * np.sqrt(1 - 0.999**t))
+        w = np.where((mask == 1) | (t <= first), w, 0)
+    return w
+
+
+def lloyd(empty):
+    """With what ``empty(w, c)`` makes of the centroid c of an empty cluster."""
+    def iterate(w, centroids, iterations):
+        for _ in range(iterations):
+            codes = np.abs(w[:, None] - centroids).argmin(axis=1)
+            centroids = np.array([w[codes == i].mean() if (codes == i).any() else empty(w, c)
+                                  for i, c in enumerate(centroids)])
+            centroids = np.sort(centroids[~np.isnan(centroids)])
+        return centroids, np.abs(w[:, None] - centroids).argmin(axis=1)
+    return iterate
+
+
+def by_intervals(w, mask, k):
+    """The best of all ways to cut the sorted survivors."""
+    at = np.flatnonzero(mask)[np.argsort(w[mask == 1], kind="stable")]
+    ways = [np.split(at, cuts) for m in range(min(k, len(at))) for cuts in itertools.combinations(range(1, len(at)), m)]
+    shared = np.zeros_like(w)
+    for part in min(ways, key=lambda way: sum(w[part].var() * len(part) for part in way)):
+        shared[part] = w[part].mean()
+    return shared
+
+
+def smaller_network(x, gamma, beta, w, b, keep):
+    kept = np.flatnonzero(keep)
+    columns = (kept[:, None] * x.shape[1] + np.arange(x.shape[1])).ravel()
+    return w[:, columns] @ np.maximum(gamma[kept, None] * x[kept] + beta[kept, None], 0).ravel() + b
+
+
 def weighted_ends(t, s_i, s_f, t_0, n, dt):
     rest = (1 - np.clip((t - t_0) / (n * dt), 0, 1)) ** 3
     return s_i * rest + s_f * (1 - rest)
@@ -132,6 +169,10 @@ def schedule_in_float32(t, s_i, s_f, t_0, n, dt):
         np.sum, halves, smallest_first, lambda p: sum(p[::-1]))),
     ("QU-12", lambda g, codes, k: np.bincount(codes.ravel(), g.ravel(), minlength=k)),
     ("PR-4", lambda w, order: np.linalg.norm(w, order, axis=1)), ("BI-2", stochastic),
+    ("PR-6:absorb", lambda beta, w, b, keep: b + w[:, keep == 0] @ np.maximum(beta[keep == 0], 0)),
+    ("PR-8:flatten", smaller_network), ("PR-10:adam", masked_adam), ("QU-11:pruned", by_intervals),
+    *(("QU-11:lloyd", lloyd(empty)) for empty in (lambda w, c: c, lambda w, c: w.max(), lambda w, c: np.nan)),
+    ("QU-13:pruned", lambda n, m, b, k, i: n * b / (m * np.log2(k) + m * i + k * b)),
     ("BI-8", lambda a, b, n: n - 2 * bin(a ^ b).count("1")),
     ("BI-10", lambda x, mean, s, gamma, beta: np.where(gamma * (x - mean) / s + beta >= 0, 1, -1)),
 ])

@@ -22,6 +22,9 @@ def reference(id, **fixed):
 MEMORISED = [
     *(("PR-10", {name: value}) for name, value in (("lr", 0.25), ("momentum", 0.5), ("first", 1))),
     *((id, {"classes": k}) for id in ("ME-1", "ME-1:confusion", "ME-1:macro-f1") for k in (4, 6)),
+    *(("PR-10:adam", {name: value}) for name, value in (("lr", 0.25), ("first", 1))),
+    *(("QU-13:pruned", {name: value}) for name, value in (("b", 32), ("k", 4), ("i", 5))),
+    *(("QU-11:pruned", {"k": k}) for k in (1, 2, 3)), *(("QU-11:lloyd", {"iterations": n}) for n in (1, 2)),
     ("QU-12", {"k": 4}), ("QU-10:layer", {"q_min": -128}), ("QU-10:layer", {"q_max": 127}),
 ]
 
