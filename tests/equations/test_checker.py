@@ -326,9 +326,9 @@ def test_each_way_of_asking_has_its_own_time():
         time.sleep(pause)
         asked.append(type(z))
         return in_lists_alone(z, T) if isinstance(z, list) else softened(z, 1.0)
-    assert check("KD-1", in_lists, examples=4)
-    pause, counted = 0.05, watch.LOAD if hasattr(time, "pthread_getcpuclockid") else 1
-    assert check("KD-1", in_lists, examples=4, seconds=1.7 * asked.count(list) * pause / counted / 6)
+    assert check("KD-1", in_lists, examples=2)
+    pause, counted = 0.1, watch.LOAD if hasattr(time, "pthread_getcpuclockid") else 1
+    assert check("KD-1", in_lists, examples=2, seconds=1.7 * asked.count(list) * pause / counted / 6)
 
 
 SLOW_MODULE = """\
