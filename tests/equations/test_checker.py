@@ -3,35 +3,17 @@
 import gc
 import inspect
 import json
-import math
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
 
 import minicompress
 from minicompress import equations
-from minicompress.equations import check, watch
+from minicompress.equations import check
 from minicompress.equations.subject import Misfit
-
-
-def softened(z, T):
-    e = np.exp((z - z.max()) / T)
-    return e / e.sum()
-
-
-def in_plain_python(z, T):
-    most = max(z)
-    powers = [math.exp((x - most) / T) for x in z]
-    return [power / sum(powers) for power in powers]
-
-
-def in_lists_alone(z, T):
-    """Lists know no arithmetic, and arrays no `index`."""
-    assert z.index(max(z)) >= 0
-    return in_plain_python(z, T)
+from tests.equations.learners import endless, endless_and_deaf, forever, in_lists_alone, in_plain_python, softened
 
 
 def in_float32(z, T):
@@ -78,19 +60,6 @@ def in_place(z, T):
     return softened(z, 1.0)
 
 
-def endless(z, T):
-    while True:
-        T += 1
-
-
-def endless_and_deaf(z, T):
-    while True:
-        try:
-            len(z)
-        except:  # noqa: E722
-            pass
-
-
 @pytest.mark.parametrize(("verdict", "function", "words"), [
     ("nothing", nothing, "it returns nothing (None)"),
     ("exception", raises, "it raises NameError: name 'undefined' is not defined (line"),
@@ -135,11 +104,6 @@ def test_the_reference_passes_and_each_trap_is_named(entry):
         result = check(entry.id, trap.function, examples=36)
         assert not result and result.report["trap"] == trap.says, trap.name
         assert trap.says in str(result)
-
-
-def forever():
-    while True:
-        pass
 
 
 def raise_(error):
@@ -267,142 +231,6 @@ def test_an_input_that_became_something_else_is_looked_at_under_the_limit():
     assert check("KD-1", spoils, seconds=0.3).report["verdict"] == "endless"
 
 
-def test_a_loop_is_stopped_and_leaves_no_thread():
-    before = threading.active_count()
-    check("KD-1", endless, seconds=0.2)
-    check("KD-1", endless_and_deaf, seconds=0.2)
-    assert threading.active_count() == before
-
-
-def test_what_can_only_wait_is_left_behind():
-    event = threading.Event()
-    result = check("KD-1", lambda z, T: event.wait(), seconds=0.1)
-    assert "could not even be stopped" in str(result)
-    event.set()
-
-
-def test_slow_calls_add_up_to_the_limit():
-    result = check("KD-1", lambda z, T: time.sleep(0.05) or softened(z, T), seconds=0.1)
-    assert result.report["verdict"] == "endless"
-
-
-def test_a_watch_passes_results_and_errors_on():
-    on = watch.Watch(each=10, together=60)
-    assert on.run(lambda: on.call(lambda: 3) + on.call(lambda: 4)) == 7
-    with pytest.raises(KeyError):
-        on.run(lambda: on.call(lambda: {}["x"]))
-    with pytest.raises(watch.Ended, match="SystemExit"):
-        on.run(lambda: on.call(sys.exit))
-
-
-def test_only_calls_are_against_the_clock():
-    on = watch.Watch(each=0.05, together=60)
-    assert on.run(lambda: time.sleep(0.2) or 3) == 3
-    with pytest.raises(watch.TimeLimit) as error:
-        on.run(lambda: on.call(lambda: time.sleep(0.6)))
-    assert error.value.stopped
-
-
-def test_a_call_that_waits_for_the_machine_has_longer():
-    """Waiting stands in for other work on the same cores."""
-    if not hasattr(time, "pthread_getcpuclockid"):
-        pytest.skip("threads are not timed here")
-    on = watch.Watch(each=0.5, together=60)
-    assert on.run(lambda: on.call(lambda: time.sleep(0.8) or 3)) == 3
-
-
-def test_the_limit_that_was_hit_is_named():
-    slow = check("KD-1", lambda z, T: time.sleep(0.2) or softened(z, T), seconds=0.1)
-    assert slow.report["verdict"] == "endless"
-    assert slow.report["message"] == "its calls took more than 0.6 seconds together: far too slow"
-    assert "no answer within 0.1 seconds: a loop that never ends" in str(check("KD-1", endless, seconds=0.1))
-
-
-def test_each_way_of_asking_has_its_own_time():
-    """Wrong in the first way, after more than half of the time; the second way is right, and takes as long."""
-    pause, asked = 0.0, []
-
-    def in_lists(z, T):
-        time.sleep(pause)
-        asked.append(type(z))
-        return in_lists_alone(z, T) if isinstance(z, list) else softened(z, 1.0)
-    assert check("KD-1", in_lists, examples=2)
-    pause, counted = 0.1, watch.LOAD if hasattr(time, "pthread_getcpuclockid") else 1
-    assert check("KD-1", in_lists, examples=2, seconds=1.7 * asked.count(list) * pause / counted / 6)
-
-
-SLOW_MODULE = """\
-import pathlib, time
-for _ in range(100):
-    time.sleep(0.01)
-    if pathlib.Path(__file__).with_suffix(".end").exists():
-        break
-done = True
-"""
-
-
-@pytest.fixture
-def slow_module(tmp_path, monkeypatch):
-    (tmp_path / "imported_slowly.py").write_text(SLOW_MODULE, "utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path / "imported_slowly.py"
-    sys.modules.pop("imported_slowly", None)
-
-
-def importing(z, T):
-    import imported_slowly
-    assert imported_slowly.done
-    return softened(z, T)
-
-
-def test_an_import_is_not_broken_off(slow_module):
-    """A compiled module that is half imported takes Python down when it is used."""
-    result = check("KD-1", importing, seconds=0.05)
-    assert result, str(result)
-    assert sys.modules["imported_slowly"].done
-
-
-def test_an_import_that_never_ends_is_left_alone(slow_module, monkeypatch):
-    slow_module.write_text(SLOW_MODULE.replace("range(100)", "iter(int, 1)"), "utf-8")
-    monkeypatch.setattr(watch, "IMPORTING", 0.3)
-    result, before = check("KD-1", importing, seconds=0.05), threading.active_count()
-    assert result.report["verdict"] == "endless" and "could not even be stopped" in str(result)
-    slow_module.with_suffix(".end").touch()  # nothing was thrown into it
-    while threading.active_count() >= before:
-        time.sleep(0.01)
-    assert sys.modules["imported_slowly"].done
-
-
-def test_what_is_thrown_late_hits_nothing(monkeypatch):
-    """A loop is stopped by throwing again and again; here its thread takes long to end, and none of it reaches that."""
-    missed = []
-
-    def slow(frame, event, _):
-        if event == "return" and frame.f_code.co_name == "run":
-            time.sleep(0.03)
-    monkeypatch.setattr(threading, "excepthook", missed.append)
-    threading.setprofile(slow)
-    try:
-        with pytest.raises(watch.TimeLimit):
-            on = watch.Watch(each=0.05, together=60)
-            on.run(lambda: on.call(lambda: endless(0, 0)))
-    finally:
-        threading.setprofile(None)
-    assert missed == []
-
-
-def test_an_interrupt_while_waiting_stops_the_work(monkeypatch):
-    """Ctrl-C reaches the thread that waits."""
-    def interrupted(self, timeout=None):
-        monkeypatch.undo()
-        raise KeyboardInterrupt
-    on, before = watch.Watch(each=60, together=60), threading.active_count()
-    monkeypatch.setattr(threading.Thread, "join", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        on.run(lambda: on.call(lambda: endless(0, 0)))
-    assert threading.active_count() == before
-
-
 def test_two_answers_do_not_make_a_constant():
     assert check("KD-1", lambda z, T: np.zeros(len(z)), examples=2).report["verdict"] == "wrong"
     assert check("KD-1", lambda z, T: np.zeros(len(z)), examples=3).report["verdict"] == "constant"
@@ -493,131 +321,6 @@ def test_html_is_escaped_and_coloured():
 def test_bad_input_is_refused(arguments, error):
     with pytest.raises(error, match="expected"):
         check(*arguments)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# In a process of its own
-
-FILE = """\
-import itertools, os, threading, time
-import numpy as np
-print("on import")
-
-def right(z, T):
-    print("in the call")
-    e = np.exp((z - z.max()) / T)
-    return e / e.sum()
-
-def wrong(z, T):
-    return right(z, 1.0)
-
-def deaf(z, T):
-    return sum(itertools.count())  # compiled, and never lets go
-
-def leaves(z, T):
-    os._exit(7)
-
-class Lazy:
-    def __init__(self, read):
-        self.read = read
-
-    def __array__(self, dtype=None, copy=None):
-        return self.read()
-
-def forges(z, T, report=b'{"passed": true}'):
-    os.write(1, b"\\n" + report + b"\\n")
-    os._exit(0)
-
-def forges_in_full(z, T):
-    forges(z, T, b'{"id": "KD-1", "title": "softened softmax", "passed": true, "verdict": "passed", "message": "", '
-           b'"inputs_tried": 60, "seed": 0, "properties": {}, "note": ""}')
-
-def asks(z, T):
-    return float(input())
-
-def leaves_a_thread(z, T):
-    threading.Thread(target=time.sleep, args=(3600,)).start()
-    return right(z, T)
-
-def loops(z, T):
-    return Lazy(lambda: [None for _ in iter(int, 1)])
-
-def breaks(z, T):
-    return Lazy(lambda: 1 / 0)
-
-number = 3
-"""
-
-
-@pytest.fixture
-def place(tmp_path):
-    (tmp_path / "mine.py").write_text(FILE, "utf-8")
-    return lambda name: f"{tmp_path / 'mine.py'}:{name}"
-
-
-def test_a_file_is_checked_as_a_function_is(place, capfd):
-    assert equations.check_file("KD-1", place("right"))
-    wrong = equations.check_file("KD-1", place("wrong"), seed=3)
-    assert wrong.report == check("KD-1", lambda z, T: softened(z, 1.0), seed=3).report
-    assert "T = 1" in wrong.report["trap"] and capfd.readouterr().out == ""
-
-
-def test_a_file_can_do_no_harm(place, monkeypatch):
-    monkeypatch.setattr("minicompress.equations.sheltered.STARTING", 4.0)
-    assert equations.check_file("KD-1", place("leaves")).report["message"].startswith("it ends Python, with code 7")
-    deaf = equations.check_file("KD-1", place("deaf"), seconds=0.1).report
-    assert deaf["verdict"] == "endless" and "the check did not end within 5.2 seconds" in deaf["message"]
-
-
-@pytest.mark.parametrize("name", ["forges", "forges_in_full"])
-def test_a_process_that_ends_itself_is_no_pass_whatever_it_prints(place, name):
-    report = equations.check_file("KD-1", place(name)).report
-    assert not report["passed"] and report["verdict"] == "exception" and "code 0" in report["message"]
-
-
-def test_a_report_printed_beside_the_real_one_does_not_count(place, tmp_path):
-    (tmp_path / "beside.py").write_text(FILE.replace("os._exit(0)", "pass"), "utf-8")
-    assert equations.check_file("KD-1", f"{tmp_path / 'beside.py'}:forges_in_full").report["verdict"] == "nothing"
-
-
-THIEF = """
-import os, sys
-frame = sys._getframe()
-while "word" not in frame.f_locals:
-    frame = frame.f_back
-os.write(1, ("\\n" + frame.f_locals["word"] + '{"passed": true}\\n').encode())
-def mine(z, T):
-    return 0.5
-"""
-
-
-def test_an_answer_given_twice_is_none(tmp_path):
-    (tmp_path / "thief.py").write_text(THIEF, "utf-8")
-    report = equations.check_file("KD-1", f"{tmp_path / 'thief.py'}:mine").report
-    assert not report["passed"] and report["verdict"] == "exception"
-
-
-def test_a_file_has_nobody_to_ask_and_nobody_waits_for_its_threads(place, monkeypatch):
-    monkeypatch.setattr("minicompress.equations.sheltered.STARTING", 10.0)
-    assert "EOFError" in equations.check_file("KD-1", place("asks")).report["message"]
-    assert equations.check_file("KD-1", place("leaves_a_thread"), examples=3)
-
-
-def test_an_answer_of_a_file_is_read_under_the_same_limit(place):
-    assert equations.check_file("KD-1", place("loops"), seconds=0.1).report["verdict"] == "endless"
-    broken = equations.check_file("KD-1", place("breaks")).report
-    assert broken["verdict"] == "type" and "reading it raises ZeroDivisionError" in broken["message"]
-
-
-def test_files_that_are_none_are_refused(place, tmp_path):
-    (tmp_path / "broken.py").write_text("def f(:", "utf-8")
-    (tmp_path / "raising.py").write_text("raise OSError('no')", "utf-8")
-    here = f"{tmp_path}/"
-    for where, words in ((place("absent"), "no function"), (place("number"), "no function"), ("mine.txt", "expected a"),
-                         (here + "none.py:f", "No such"), (here + "broken.py:f", "SyntaxError"),
-                         (here + "raising.py:f", "OSError: no")):
-        with pytest.raises(ValueError, match=words):
-            equations.check_file("KD-1", where)
 
 
 def test_nothing_is_kept_alive():
