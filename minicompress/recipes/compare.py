@@ -86,7 +86,7 @@ def compare(data_name, folder, *, seed=0, plan=None, resume=False, progress=None
         return models.mlp([int(np.prod(shape)), *hidden, dataset.num_classes], batch_norm=True, rng=rng)
 
     dense = network(HIDDEN)
-    course.train("dense", dense, optim.SGD(dense.parameters(), plan.lr, momentum=0.9), plan.train_epochs)
+    course.train("dense", dense, _sgd(dense, plan.lr), plan.train_epochs)
     add("dense", dense)
     for name, methods in METHODS.items():
         add(name, combine(dense, methods, dataset, settings=settings, folder=work / name, resume=resume,
@@ -95,8 +95,7 @@ def compare(data_name, folder, *, seed=0, plan=None, resume=False, progress=None
     course.train("binary", binary, optim.Adam(binary.parameters(), lr=5e-3), plan.binary_epochs)
     add("binary, packed", binarization.pack(binary))
     small, soft = network(SMALL), distillation.SoftTargets(dense, temperature=plan.temperature, alpha=0.1)
-    course.train("distilled", small, optim.SGD(small.parameters(), plan.lr, momentum=0.9), plan.distill_epochs,
-                 objective=soft)
+    course.train("distilled", small, _sgd(small, plan.lr), plan.distill_epochs, objective=soft)
     add("distilled", small)
 
     for batch in BATCHES:
@@ -109,6 +108,10 @@ def compare(data_name, folder, *, seed=0, plan=None, resume=False, progress=None
     return {"data": data_name, "model": f"mlp:{name} with batch norm", "seed": seed,
             "seconds": time.perf_counter() - begin, "dense_bytes": rows[0]["bytes"], "dense_error": rows[0]["error"],
             "compressed_bytes": None, "ratio": None, "error": None, "rows": rows, "hardware": hardware()}
+
+
+def _sgd(model, lr):
+    return optim.SGD(model.parameters(), lr=lr, momentum=0.9)
 
 
 def resolved(model):
