@@ -13,13 +13,14 @@ def all_entries():
         distillation,
         integers,
         linear,
+        masked,
         measures,
         networks,
         packed,
         pruning,
         soft_targets,
     )
-    families = (distillation, soft_targets, pruning, channels, networks, linear, integers, clustering, coding,
+    families = (distillation, soft_targets, pruning, masked, channels, networks, linear, integers, clustering, coding,
                 binarization, packed, measures)
     entries = [entry for family in families for entry in family.ENTRIES]
     return sorted(entries, key=lambda entry: (CHAPTERS.index(entry.row[:2]), int(entry.row[3:]), entry.id))

@@ -1,11 +1,14 @@
-"""Entries of weight sharing: clusters of least squared error (QU-11), and the gradient of their centroids (QU-12)."""
+"""Entries of weight sharing: clusters (QU-11), their centroids' gradient (QU-12), the compression rate (QU-13)."""
+
+import math
 
 import numpy as np
 
+from .. import coding as counted
 from .. import quantization as literal
 from ..ledger import Equation, Trap, resolve
 from ..suite import agrees, close, hold
-from .draw import eighths, listed, tensor
+from .draw import eighths, listed, one_of, tensor
 
 HAN = "Han et al. 2016, eq. 2"
 
@@ -284,4 +287,67 @@ CENTROIDS = Equation(
                 lambda g, codes, k: np.array([g[codes == c].mean() if (codes == c).any() else 0.0 for c in range(k)])),
            Trap("everywhere", "every centroid gets the whole gradient.", lambda g, codes, k: np.full(k, g.sum()))))
 
-ENTRIES = (CLUSTERS, LLOYD, SURVIVORS, CENTROIDS)
+# ---------------------------------------------------------------------------------------------------------------------
+# QU-13
+
+
+def _single_weights_gain_nothing(f, n, b, k):
+    close(f, f(n, b, n), n * b / (n * math.log2(n) + n * b), "with as many centroids as weights nothing is gained", 16)
+
+
+def _more_centroids_cost(f, n, b, k):
+    hold(f(n, b, 2 * k) < f(n, b, k), f"{2 * k} centroids must compress less than {k}")
+
+
+RATE = Equation(
+    id="QU-13", title="compression rate of shared weights", source="Han et al. 2016, eq. 1",
+    latex=r"r = \frac{n b}{n \log_2 k + k b}", formula="r = n·b / (n·log₂ k + k·b)",
+    arguments={"n": "weights", "b": "bits of a weight", "k": "centroids"}, results={"r": "a number"},
+    implementation="minicompress.quantization.compression_rate", reference=counted.compression_rate,
+    adapt=lambda rate: lambda n, b, k: rate(n, k, bits=b),
+    inputs=lambda rng, size: (16 * size, one_of(rng, 16, 32), one_of(rng, 2, 3, 4, 16)), cases=((16, 32, 4),),
+    properties={"more centroids compress less": _more_centroids_cost,
+                "as many centroids as weights gain nothing": _single_weights_gain_nothing,
+                "is what the formula gives": agrees(counted.compression_rate, 16)},
+    traps=(Trap("index bits forgotten", "the index bits n·log₂ k are forgotten.", lambda n, b, k: n * b / (k * b)),
+           Trap("codebook forgotten", "the codebook of k·b bits is forgotten.", lambda n, b, k: b / math.log2(k)),
+           Trap("natural logarithm", "this is the natural logarithm: bits are counted with log₂.",
+                lambda n, b, k: n * b / (n * math.log(k) + k * b)),
+           Trap("k index bits", "an index takes log₂ k bits, not k.", lambda n, b, k: n * b / (n * k + k * b)),
+           Trap("inverted", "this is the share that remains: the rate is its inverse.",
+                lambda n, b, k: (n * math.log2(k) + k * b) / (n * b))))
+
+
+def _nothing_pruned(f, n, m, b, k, i):
+    close(f, f(n, n, b, k, 0), counted.compression_rate(n, b, k), "with nothing pruned, and no positions, it is the "
+          "rate of shared weights", 16)
+
+
+def _of_the_original(f, n, m, b, k, i):
+    close(f, f(2 * n, m, b, k, i), 2 * f(n, m, b, k, i), "it is the original layer that is compressed: twice its "
+          "weights, as many kept, are twice the rate", 16)
+
+
+PRUNED_RATE = Equation(
+    id="QU-13:pruned", title="compression rate of pruned and shared weights", source="Han et al. 2016",
+    latex=r"r = \frac{n b}{m (\log_2 k + i) + k b}", formula="r = n·b / (m·(log₂ k + i) + k·b)",
+    arguments={"n": "weights of the original layer", "m": "how many of them are kept", "b": "bits of a weight",
+               "k": "centroids", "i": "bits of a kept weight's index, which says where it stands"},
+    results={"r": "a number"}, implementation="minicompress.quantization.compression_rate",
+    reference=counted.pruned_compression_rate,
+    adapt=lambda rate: lambda n, m, b, k, i: rate(n, k, bits=b, kept=m, index_bits=i),
+    inputs=lambda rng, size: (16 * size, int(rng.integers(1, 16 * size)), one_of(rng, 16, 32), one_of(rng, 2, 3, 4, 16),
+                              one_of(rng, 0, 4, 5, 8)), cases=((160, 16, 32, 4, 6),),
+    properties={"with nothing pruned it is the rate of shared weights": _nothing_pruned,
+                "compares with the original layer": _of_the_original,
+                "is what the formula gives": agrees(counted.pruned_compression_rate, 16)},
+    traps=(Trap("already pruned", "this compares with the pruned layer: the original one has all n weights.",
+                lambda n, m, b, k, i: m * b / (m * (math.log2(k) + i) + k * b)),
+           Trap("index bits forgotten", "a kept weight takes i bits more, to say where it stands.",
+                lambda n, m, b, k, i: n * b / (m * math.log2(k) + k * b)),
+           Trap("codebook forgotten", "the codebook of k·b bits is forgotten.",
+                lambda n, m, b, k, i: n * b / max(m * (math.log2(k) + i), 1)),
+           Trap("pruned ones coded", "this stores a code for pruned weights, too.",
+                lambda n, m, b, k, i: n * b / (n * (math.log2(k) + i) + k * b))))
+
+ENTRIES = (CLUSTERS, LLOYD, SURVIVORS, CENTROIDS, RATE, PRUNED_RATE)

@@ -1,4 +1,4 @@
-"""Entries of coding: CSR and the relative index (PR-16, 17), the rate of shared weights (QU-13), Huffman (QU-14)."""
+"""Entries of coding: CSR and the relative index (PR-16, 17), Huffman (QU-14)."""
 
 import math
 from itertools import pairwise
@@ -202,69 +202,6 @@ RELATIVE = Equation(
                 lambda values, bits: _relative(values, 2**bits - 1))))
 
 # ---------------------------------------------------------------------------------------------------------------------
-# QU-13
-
-
-def _single_weights_gain_nothing(f, n, b, k):
-    close(f, f(n, b, n), n * b / (n * math.log2(n) + n * b), "with as many centroids as weights nothing is gained", 16)
-
-
-def _more_centroids_cost(f, n, b, k):
-    hold(f(n, b, 2 * k) < f(n, b, k), f"{2 * k} centroids must compress less than {k}")
-
-
-RATE = Equation(
-    id="QU-13", title="compression rate of shared weights", source="Han et al. 2016, eq. 1",
-    latex=r"r = \frac{n b}{n \log_2 k + k b}", formula="r = n·b / (n·log₂ k + k·b)",
-    arguments={"n": "weights", "b": "bits of a weight", "k": "centroids"}, results={"r": "a number"},
-    implementation="minicompress.quantization.compression_rate", reference=literal.compression_rate,
-    adapt=lambda rate: lambda n, b, k: rate(n, k, bits=b),
-    inputs=lambda rng, size: (16 * size, one_of(rng, 16, 32), one_of(rng, 2, 3, 4, 16)), cases=((16, 32, 4),),
-    properties={"more centroids compress less": _more_centroids_cost,
-                "as many centroids as weights gain nothing": _single_weights_gain_nothing,
-                "is what the formula gives": agrees(literal.compression_rate, 16)},
-    traps=(Trap("index bits forgotten", "the index bits n·log₂ k are forgotten.", lambda n, b, k: n * b / (k * b)),
-           Trap("codebook forgotten", "the codebook of k·b bits is forgotten.", lambda n, b, k: b / math.log2(k)),
-           Trap("natural logarithm", "this is the natural logarithm: bits are counted with log₂.",
-                lambda n, b, k: n * b / (n * math.log(k) + k * b)),
-           Trap("k index bits", "an index takes log₂ k bits, not k.", lambda n, b, k: n * b / (n * k + k * b)),
-           Trap("inverted", "this is the share that remains: the rate is its inverse.",
-                lambda n, b, k: (n * math.log2(k) + k * b) / (n * b))))
-
-
-def _nothing_pruned(f, n, m, b, k, i):
-    close(f, f(n, n, b, k, 0), literal.compression_rate(n, b, k), "with nothing pruned, and no positions, it is the "
-          "rate of shared weights", 16)
-
-
-def _of_the_original(f, n, m, b, k, i):
-    close(f, f(2 * n, m, b, k, i), 2 * f(n, m, b, k, i), "it is the original layer that is compressed: twice its "
-          "weights, as many kept, are twice the rate", 16)
-
-
-PRUNED_RATE = Equation(
-    id="QU-13:pruned", title="compression rate of pruned and shared weights", source="Han et al. 2016",
-    latex=r"r = \frac{n b}{m (\log_2 k + i) + k b}", formula="r = n·b / (m·(log₂ k + i) + k·b)",
-    arguments={"n": "weights of the original layer", "m": "how many of them are kept", "b": "bits of a weight",
-               "k": "centroids", "i": "bits of a kept weight's index, which says where it stands"},
-    results={"r": "a number"}, implementation="minicompress.quantization.compression_rate",
-    reference=literal.pruned_compression_rate,
-    adapt=lambda rate: lambda n, m, b, k, i: rate(n, k, bits=b, kept=m, index_bits=i),
-    inputs=lambda rng, size: (16 * size, int(rng.integers(1, 16 * size)), one_of(rng, 16, 32), one_of(rng, 2, 3, 4, 16),
-                              one_of(rng, 0, 4, 5, 8)), cases=((160, 16, 32, 4, 6),),
-    properties={"with nothing pruned it is the rate of shared weights": _nothing_pruned,
-                "compares with the original layer": _of_the_original,
-                "is what the formula gives": agrees(literal.pruned_compression_rate, 16)},
-    traps=(Trap("already pruned", "this compares with the pruned layer: the original one has all n weights.",
-                lambda n, m, b, k, i: m * b / (m * (math.log2(k) + i) + k * b)),
-           Trap("index bits forgotten", "a kept weight takes i bits more, to say where it stands.",
-                lambda n, m, b, k, i: n * b / (m * math.log2(k) + k * b)),
-           Trap("codebook forgotten", "the codebook of k·b bits is forgotten.",
-                lambda n, m, b, k, i: n * b / max(m * (math.log2(k) + i), 1)),
-           Trap("pruned ones coded", "this stores a code for pruned weights, too.",
-                lambda n, m, b, k, i: n * b / (n * (math.log2(k) + i) + k * b))))
-
-# ---------------------------------------------------------------------------------------------------------------------
 # QU-14
 
 
@@ -405,4 +342,4 @@ CANONICAL = Equation(
            Trap("leading zeros lost", "leading zeros are lost: a code of length 3 has three digits, 001.",
                 lambda lengths: [code.lstrip("0") for code in literal.canonical_codes(lengths.tolist())])))
 
-ENTRIES = (CSR, CSR_PRODUCT, RELATIVE, RATE, PRUNED_RATE, HUFFMAN, CANONICAL)
+ENTRIES = (CSR, CSR_PRODUCT, RELATIVE, HUFFMAN, CANONICAL)
