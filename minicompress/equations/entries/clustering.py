@@ -156,7 +156,7 @@ LLOYD = Equation(
     id="QU-11:lloyd", title="Lloyd's iterations", source="Lloyd 1982; Han et al. 2016, section 3.2",
     latex=r"I_i = \arg\min_c |w_i - c_c|,\quad c_c = \mathrm{mean}\{w_i : I_i = c\}",
     formula="repeat: code_i = index of the nearest centroid; centroid_c = mean of the w_i with code c;"
-            "\nand at last the codes once more",
+            "\nand at last the codes once more; an empty cluster has no mean: its centroid stays",
     arguments={"w": "weights, (n,)", "centroids": "the centroids to start from, ascending, (k,)",
                "iterations": "how often to assign and move"},
     results={"centroids": "after the last move, (k,)", "codes": "nearest to these, (n,)"},
