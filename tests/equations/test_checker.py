@@ -189,6 +189,7 @@ UNREADABLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNREADABLE)
 # Where the stop hits a weak reference's callback Python only says that it ignored it; the next one ends the work.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -6,6 +6,8 @@ from minicompress import equations
 from minicompress.equations import check
 from tests.equations.learners import softened
 
+pytestmark = pytest.mark.slow  # each starts processes
+
 FILE = """\
 import itertools, os, threading, time
 import numpy as np

@@ -9,6 +9,8 @@ import pytest
 from minicompress.equations import check, watch
 from tests.equations.learners import endless, endless_and_deaf, in_lists_alone, softened
 
+pytestmark = pytest.mark.slow  # they wait for clocks
+
 
 def test_a_loop_is_stopped_and_leaves_no_thread():
     before = threading.active_count()

@@ -29,6 +29,7 @@ MEMORISED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("id", "fixed"), MEMORISED, ids=lambda value: str(value))
 def test_a_memorised_constant_fails(id, fixed):
     assert check(id, reference(id))

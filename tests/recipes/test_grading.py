@@ -63,6 +63,7 @@ def test_an_unsolved_notebook_scores_nothing(lesson):
     assert submission["points"] == 0 and all("not yet" in e["reason"] for e in submission["exercises"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "reason"), [
     (RIGHT.replace("float(", "float(("), "syntax error"),
     ("", "the cell is gone"),
@@ -102,6 +103,7 @@ PATCH = "from unittest.mock import patch\ny = patch('minicompress.equations.{}',
 LEADS_TO_BUILTINS = "m = b['__imp' + 'ort__']('minicomp' + 'ress.pruning', fromlist=['x'])"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "reason"), [
     (calling("return 0.5", before=PATCH.format("checker.Check.__bool__")), "it uses unittest"),
     (calling("return 0.5", before=PATCH.format("suite.hold")), "it uses unittest"),
@@ -138,6 +140,7 @@ def test_the_package_and_the_checker_are_out_of_reach(cell, reason, lesson, tmp_
     assert points == 0 and re.search(reason, why), why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [
     calling("load = vars = open = compile = (x == 0)", "io = open.mean()", "return float(io)"),
     calling("return float(sum(1 for open in x if open == 0) / len(x))"),
@@ -199,12 +202,14 @@ def test_one_broken_exercise_takes_no_other_down(broken, lesson, tmp_path):
     assert [points for points, _ in graded(tmp_path, broken, SECOND)] == [0, 1]
 
 
+@pytest.mark.slow
 def test_helpers_of_other_cells_come_along(lesson, tmp_path):
     cells = ["import numpy as np\nimport nowhere_to_be_found", "def zero(x):\n    return np.asarray(x) == 0", "1 +",
              RIGHT.replace("(x == 0)", "zero(x)"), SECOND]
     assert [points for points, _ in graded(tmp_path, *cells)] == [2, 1]
 
 
+@pytest.mark.slow
 def test_a_cell_that_never_ends_is_given_up(lesson, tmp_path, monkeypatch):
     monkeypatch.setattr(grading, "SECONDS", 3)
     endless = RIGHT.replace("def share", "x = [0 for _ in iter(int, 1)]\ndef share")

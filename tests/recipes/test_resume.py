@@ -56,6 +56,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path):
     assert contents(tmp_path) == uninterrupted()[0] != uninterrupted(1)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [3, 14, 25, 33, 52, 64, 72, 81])
 def test_killed_and_resumed(moment, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Killed):
