@@ -81,6 +81,7 @@ def test_bad_input_is_refused_in_one_line(argv, words, capsys, tmp_path, monkeyp
     assert words in refused(capsys, *argv)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "words"), [
     ("def mine(:", "SyntaxError"), ("1 / 0", "ZeroDivisionError"), ("", "has no function 'mine'"),
     ("mine = 3", "has no function 'mine'"),

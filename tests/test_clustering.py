@@ -66,6 +66,7 @@ def test_codes_are_as_narrow_as_k_allows(cluster, k, dtype):
     assert codes.dtype == dtype and len(centroids) == min(k, 300)
 
 
+@pytest.mark.slow
 def test_many_clusters_of_many_numbers():
     """k from 2 to n - 1 of the same numbers: the least error falls, and convexly, as the search relies on."""
     w = np.random.default_rng(0).standard_normal(2000)

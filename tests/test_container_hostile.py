@@ -229,6 +229,7 @@ def test_the_same_files_without_the_fault_are_fine(tmp_path):
         assert isinstance(container.load(path), nn.Module)
 
 
+@pytest.mark.slow
 def test_an_enormous_graph_stays_within_its_budget(tmp_path):
     path = tmp_path / "enormous.mcz"
     for layer, forms in [(["ReLU"], []), (["Linear", 1, 1, False], [Dense([[1.0]])]),
@@ -306,6 +307,7 @@ def test_any_graph_does_no_harm(tmp_path_factory, graph, forms):
     law_harmless(container, file(graph, *forms), tmp_path_factory.getbasetemp() / "graph.mcz", 2_000_000)
 
 
+@pytest.mark.slow
 def test_max_bytes_is_kept(tmp_path):
     path = tmp_path / "model.mcz"
     rng = np.random.default_rng(0)
@@ -367,6 +369,7 @@ def law_less_memory_than_it_takes_is_refused(container, read, path):
         read(path, max_bytes=peak - 1)
 
 
+@pytest.mark.slow
 def test_many_tiny_arrays_are_refused_below_the_memory_that_they_take(tmp_path):
     n, path = 700, tmp_path / "tiny.mcz"
     rows = ["Sequential", *([f"{i:x}", ["CSRLinear", 1, 1, 0]] for i in range(n))]

@@ -159,6 +159,7 @@ def test_under_a_mask_only_survivors_are_binary(tmp_path):
         assert loaded.fc2.weight.effective().numpy().tobytes() == net.fc2.weight.effective().numpy().tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("weights", "activations"), [
     (BinaryConnect, False), (BinaryConnect, True), (ScaledSign, True),
     (lambda: StochasticBinaryConnect("real", rng=np.random.default_rng(0)), False)])

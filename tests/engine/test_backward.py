@@ -21,6 +21,7 @@ def chain(x, length):
     return y
 
 
+@pytest.mark.slow
 def test_a_chain_of_100_000_operations():
     x = leaf(2.0)
     chain(x, 100_000).backward()

@@ -50,7 +50,6 @@ RECIPES = {
     "every method": lambda folder, **options: compare.compare(
         "digits", folder, plan=compare.Plan(1, 1, 1, Settings(epochs=1)), **options),
 }
-SLOW = RECIPES.keys() - {"integers", "distillation"}
 CHECKED = {
     "distillation": ["teacher", "plain", "distilled", "without_3s", "only_7s_and_8s"],
     "integers": ["int8", "int4", "int4_qat"], "channels": ["small"], "binary weights": ["binary"], "packed": ["binary"],
@@ -87,7 +86,8 @@ def ended(report, folder):
     return json.dumps(timeless(report)), {path.name: path.read_bytes() for path in Path(folder).glob("*.mcz")}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in RECIPES])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
 def test_killed_and_resumed(name, tmp_path, steps):
     whole = ended(RECIPES[name](tmp_path / "whole", progress=False), tmp_path / "whole")
     total = steps["steps"]

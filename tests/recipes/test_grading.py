@@ -231,6 +231,7 @@ def test_a_solution_may_keep_what_check_said(lesson, tmp_path):
     assert graded(tmp_path, RIGHT.replace("\ncheck(", "\nresult = check("), SECOND)[0][0] == 2
 
 
+@pytest.mark.slow
 def test_a_folder_of_submissions(lesson, tmp_path):
     folder = tmp_path / "all"
     notebook(folder / "ada" / "09_lesson.ipynb", RIGHT, SECOND)
