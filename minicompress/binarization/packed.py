@@ -25,6 +25,8 @@ class _Binary(nn.Module):
     New weights (`nn.assign`, `Parameter.set`) are packed anew; changes within the same array are not seen.
     """
 
+    trains = False
+
     def __init__(self, like):
         super().__init__()
         self.weight = like.weight  # blank, and its sizes are checked

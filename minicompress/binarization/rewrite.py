@@ -55,6 +55,9 @@ def binarize(model, weights=BinaryConnect, *, activations=False, real=()):
     >>> [name for name, _ in binarize(net, activations=True).children()]
     ['flatten', 'fc1', 'bn1', 'sign1', 'fc2', 'fc2_bn']
     """
+    if not callable(weights) or isinstance(weights, nn.Projection) or isinstance(real, str):
+        raise TypeError(f"weights {weights!r} and real {real!r}: expected a function that makes a projection, such as "
+                        "BinaryConnect, and a list of names")
     inputs, blocks = split(model)
     known = [block[0][0] for block in blocks]
     if unknown := sorted(set(real) - set(known)):

@@ -30,9 +30,11 @@ compressed); dense_error and error (fractions of the test set).
 _MORE_KEYS = {
     "compress": "Also gzip_bytes (of the dense file, gzipped), stages, sizes (bytes per part),\n"
                 "plan, resumed (then seconds are the last process's), logits_sha256 and file.\n",
-    "evaluate": "Null where the file doesn't tell: seed, dense_error. Also accuracy, precision,\n"
+    "evaluate": "dense_bytes: of the file's own network, without what was cut or folded.\n"
+                "Null where the file doesn't tell: seed, dense_error. Also accuracy, precision,\n"
                 "recall, f1 per class and macro_…, confusion, images, sizes, arrays and file.\n",
-    "inspect": "Null where the file doesn't tell: data, seed, seconds, errors. Also sizes (bytes\n"
+    "inspect": "dense_bytes: of the file's own network, without what was cut or folded.\n"
+               "Null where the file doesn't tell: data, seed, seconds, errors. Also sizes (bytes\n"
                "per part, which sum to the file's) and arrays (the columns of the table).\n",
     "compare": "Null where it has no meaning: ratio, error, compressed_bytes. Also rows (method,\n"
                "error, bytes, ratio, macs, seconds_per_image by batch size), hardware, files.\n",
@@ -199,8 +201,8 @@ def _inspect(args):
 
 
 def _size(report):
-    against = f", dense {report['dense_bytes']:,} bytes: {report['ratio']:.1f}×" if report["dense_bytes"] else ""
-    return f"{report['compressed_bytes']:,} bytes{against}"
+    size, dense = f"{report['compressed_bytes']:,} bytes", report["dense_bytes"]
+    return size + (f", the same network dense {dense:,} bytes: {report['ratio']:.1f}×" if dense else "")
 
 
 def _reproduce(args):

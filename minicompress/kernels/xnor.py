@@ -21,7 +21,7 @@ def pack(x):
 
     Bit i of word w is sign 64·w + i; the bits behind the last sign are 0 in every array, so they never differ. In
     memory the words lie with the batch innermost, as `matmul` and `conv2d` want them. Raises ValueError unless x has
-    two axes or more, and one sign or more.
+    two axes or more, and one sign or more; TypeError for what has no signs, such as complex numbers.
 
     >>> pack(np.array([[1.0, -1.0, -0.0, 2.0]]))
     array([[13]], dtype=uint64)
@@ -29,6 +29,8 @@ def pack(x):
     x = np.asarray(x)
     if x.ndim < 2 or x.shape[1] == 0:
         raise ValueError(f"x has shape {x.shape}, expected (N, n, …) with n of at least 1")
+    if x.dtype.kind not in "biuf":
+        raise TypeError(f"x is an array of {x.dtype}, expected real numbers or booleans")
     bits = np.ascontiguousarray(np.moveaxis(x if x.dtype == bool else x >= 0, 1, -1))
     octets = np.packbits(bits, axis=-1, bitorder="little")
     words = np.zeros((*bits.shape[:-1], -(-x.shape[1] // WORD)), "<u8")

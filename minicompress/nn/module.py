@@ -28,7 +28,8 @@ def unknown(thing, name):
 class Module(metaclass=Sealed):
     """A layer, or a network of layers: attributes that are modules or parameters are found by name.
 
-    A subclass writes ``forward``; what ``buffers`` names is stored, but not trained.
+    A subclass writes ``forward``; what ``buffers`` names is stored, but not trained. One through which no gradient
+    passes says so by ``trains = False``: then `fit` refuses the network.
 
     >>> class Scale(Module):
     ...     def __init__(self):
@@ -40,7 +41,7 @@ class Module(metaclass=Sealed):
     3.0
     """
 
-    buffers = ()
+    buffers, trains = (), True
     _observers: list = []  # noqa: RUF012 - shared on purpose: see `observe`
 
     def __init__(self):

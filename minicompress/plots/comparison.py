@@ -31,7 +31,7 @@ def comparison(rows):
     ax.set_xlabel("bytes on disk (log scale)")
     ax.set_ylabel("test error, %")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-    ax.set_title("filled: no other method is both smaller and more accurate", loc="right", fontsize=9, color=INK)
+    ax.set_title("filled: no smaller one is as accurate", loc="right", fontsize=9, color=INK)
     _label(ax, points)
     return figure
 

@@ -50,7 +50,7 @@ def error_against_bits(arrays, bits=range(1, 13)):
     10·log₁₀(Σ r² / Σ (r − r̂)²), beside a line of 6.02 dB for each bit (QU-4), drawn through the last point of the first
     array. Asymmetric, one scale for each array.
 
-    arrays : {name: array}, none of only zeros
+    arrays : {name: array}, at least one, and none of only zeros
     bits : widths, 1 to 16
 
     >>> axes = error_against_bits({"uniform": np.linspace(-1, 1, 99)}, [4, 5]).axes[0]
@@ -58,6 +58,8 @@ def error_against_bits(arrays, bits=range(1, 13)):
     [24, 30]
     """
     bits = list(bits)
+    if not arrays or not bits:
+        raise ValueError(f"arrays {list(arrays)} and bits {bits}: expected at least one of each")
     figure, ((ax,),) = sheet(6, 3.8)
     levels = {name: [_decibels(np.asarray(r), b) for b in bits] for name, r in arrays.items()}
     last = next(iter(levels.values()))[-1]

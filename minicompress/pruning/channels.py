@@ -73,6 +73,43 @@ def choose_channels(scores, *, sparsity=None, counts=None):
     return {layer: np.sort(np.argsort(scores[layer], kind="stable")[-count:]) for layer, count in counts.items()}
 
 
+def group_scores(model, example, scores):
+    """Scores of channels that can only be cut together, summed: one layer speaks for all that share them (PR-8).
+
+    A residual add unites the channels of its branches, and a depthwise layer passes on those that it reads; ranked by
+    layer, each would lose others. So `choose_channels` and `cut_channels` get one layer of each such group, the one of
+    most channels. Left out are layers whose channels must stay, such as the classes, and those that hand one channel on
+    as several.
+
+    Args:
+        model, example: as for `cut_channels`.
+        scores: {layer: (C,)}, one number a channel, such as `filter_norm` or `scale_norm` gives.
+
+    Returns {layer: (C,) float64} for some of those layers, no two of which share a channel. Raises what
+    `nn.channels.trace` does, ValueError for unknown layers and other shapes. Source: Fang et al. 2023, section 3.
+
+    >>> from minicompress import models
+    >>> model = models.mlp([4, 3, 2], rng=np.random.default_rng(0))
+    >>> group_scores(model, np.zeros((1, 4), np.float32), {"fc1": [1, 5, 2], "fc2": [7, 7]})
+    {'fc1': array([1., 5., 2.])}
+    """
+    _require_dict(scores=scores)
+    traced = trace(model, example)
+    totals, taken, groups = {}, set(traced.fixed), {}
+    for layer, score in scores.items():
+        if layer not in traced.writes or np.shape(score) != traced.writes[layer].shape:
+            raise ValueError(f"scores of {layer!r} of shape {np.shape(score)}: expected some of "
+                             f"{({name: made.shape for name, made in traced.writes.items()})}")
+        for name, value in zip(traced.writes[layer].tolist(), score, strict=True):
+            totals[name] = totals.get(name, 0.0) + value
+    for layer in sorted(scores, key=lambda layer: -len(scores[layer])):  # of equally many the first
+        names = traced.writes[layer].tolist()
+        if taken.isdisjoint(names) and len(set(names)) == len(names):
+            taken.update(names)
+            groups[layer] = np.array([totals[name] for name in names], np.float64)
+    return {layer: groups[layer] for layer in scores if layer in groups}
+
+
 def cut_channels(model, example, keep, *, absorb_bias=False):
     """A new model without the channels that ``keep`` leaves out: what makes them and what reads them is removed (PR-8).
 
@@ -129,7 +166,11 @@ def _gone(traced, keep):
     for layer, indices in keep.items():
         if layer not in traced.writes:
             raise ValueError(f"no layer {layer!r} makes channels, expected some of {sorted(traced.writes)}")
-        names, indices = traced.writes[layer], np.asarray(indices)
+        names = traced.writes[layer]
+        try:
+            indices = np.asarray(indices)
+        except ValueError:
+            raise ValueError(f"keep[{layer!r}] is {indices!r}, expected a list of at least one index") from None
         if indices.dtype.kind not in "iu" and indices.size:
             raise TypeError(f"keep[{layer!r}] holds {indices.dtype}, expected integers, the indices of channels")
         if indices.ndim != 1 or not indices.size:

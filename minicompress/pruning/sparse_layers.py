@@ -24,7 +24,7 @@ class CSRLinear(nn.Module):
     (5, 2)
     """
 
-    buffers = ("data", "indices", "indptr", "bias")
+    buffers, trains = ("data", "indices", "indptr", "bias"), False
 
     def __init__(self, in_features, out_features, nonzeros):
         super().__init__()

@@ -63,7 +63,8 @@ def quantize(r, scale, zero_point, quant_min, quant_max):
     r: an array; scale, zero_point: broadcast against it; quant_min, quant_max: int32 integers. Returns the smallest
     signed integers that hold the codes: int8, int16 or int32. Infinities are clipped. Raises ValueError for NaN, which
     has no code, for q_min > q_max, for a scale that is not a finite number above 0, and for a zero point that is no
-    code, by which 0 would not be exact; TypeError for bounds and zero points that are no integers.
+    code, by which 0 would not be exact; TypeError for bounds and zero points that are no integers, and for what is no
+    real numbers.
     Source: Jacob et al. 2018, eq. 1 and 12.
 
     >>> quantize([-9.0, 0.25, 0.75, 9.0], 0.5, 0, -2, 1)
@@ -73,12 +74,18 @@ def quantize(r, scale, zero_point, quant_min, quant_max):
         _require_integers(name, bound, -(2**31), 2**31 - 1)
     if quant_min > quant_max:
         raise ValueError(f"codes from {quant_min} to {quant_max}: expected the lower bound first")
-    if not ((np.asarray(scale) > 0) & np.isfinite(scale)).all():
-        raise ValueError(f"scale is {scale}, expected finite numbers above 0")
+    _require_scale(scale)
     _require_integers("zero_point", zero_point, quant_min, quant_max)
-    if np.isnan(r := np.asarray(r)).any():
+    if (r := np.asarray(r)).dtype.kind not in "biuf":
+        raise TypeError(f"r is an array of {r.dtype}, expected real numbers")
+    if np.isnan(r).any():
         raise ValueError(f"NaN in an array of shape {r.shape} has no code")
     return _codes(r, scale, zero_point, quant_min, quant_max)
+
+
+def _require_scale(scale):
+    if not ((np.asarray(scale) > 0) & np.isfinite(scale)).all():
+        raise ValueError(f"scale is {scale}, expected finite numbers above 0")
 
 
 def _require_integers(name, values, low, high):
@@ -103,7 +110,8 @@ def dequantize(q, scale, zero_point):
     """r̂ = s·(q − z) in float32, rounded once (QU-1).
 
     q: integers of up to 16 bits, signed or not; scale (float32), zero_point: broadcast against them. Raises TypeError
-    for codes or zero points that are no integers, ValueError for longer ones. Source: Jacob et al. 2018, eq. 1.
+    for codes or zero points that are no integers, ValueError for longer ones and for a scale that is not a finite
+    number above 0. Source: Jacob et al. 2018, eq. 1.
 
     >>> dequantize(np.array([-2, 1]), 0.5, -1)
     array([-0.5,  1. ], dtype=float32)
@@ -111,6 +119,7 @@ def dequantize(q, scale, zero_point):
     for name, integers in (("q", np.asarray(q)), ("zero_point", np.asarray(zero_point))):
         if integers.dtype not in (np.int8, np.int16):  # of which all are short
             _require_integers(name, integers, -(2**15), 2**16 - 1)
+    _require_scale(scale)
     difference = np.asarray(q, np.int32) - np.asarray(zero_point, np.int32)
     return difference.astype(np.float32) * np.asarray(scale, np.float32)  # the first factor is exact: at most 17 bits
 

@@ -67,6 +67,8 @@ def _clipped(values, grid):
 class _Border(Module):
     """Where real numbers become codes of a grid, or codes real numbers."""
 
+    trains = False
+
     def __init__(self, scale, zero_point, bits=8):
         super().__init__()
         self.grid = Grid(scale, zero_point, bits)
@@ -181,7 +183,7 @@ class QuantizedAdd(Module):
 class _Weighted(Module):
     """q₃ = clip(Z₃ + round(M·(b + Σ (q₁−Z₁)(q₂−Z₂)))), M = S₁S₂/S₃ for each output channel (QU-10)."""
 
-    buffers = ("bias",)
+    buffers, trains = ("bias",), False
 
     def __init__(self, shape, grids):
         super().__init__()

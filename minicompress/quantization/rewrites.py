@@ -159,8 +159,8 @@ def calibrate(model, data, *, observer=MinMax, batch_size=256):
 
     data: images, or whatever `data.as_split` accepts, without augmentation; observer: a function that makes an observer
     for each place, such as `MinMax`, or ``lambda: Percentile(99.9)``. Weights are quantized meanwhile, activations not.
-    Where only weights are quantized there is nothing to choose. Raises TypeError for what is no Module, ValueError for
-    a model of which nothing is quantized.
+    Where only weights are quantized there is nothing to choose. Raises TypeError for what is no Module, or makes no
+    observer, ValueError for a model of which nothing is quantized.
 
     >>> import numpy as np
     >>> from minicompress import models
@@ -170,6 +170,8 @@ def calibrate(model, data, *, observer=MinMax, batch_size=256):
     array([1., 1.])
     """
     _require_prepared(model)
+    if not callable(observer):
+        raise TypeError(f"observer is {observer!r}, expected a function that makes one, such as MinMax")
     places = [module for _, module in model.named_modules() if isinstance(module, FakeQuantize)]
     try:
         for place in places:

@@ -98,7 +98,7 @@ def slim(model, example, share):
     >>> slim(model, np.zeros((1, 4), np.float32), 0.5).fc1.weight.shape
     (24, 4)
     """
-    scores = pruning.scale_norm(model)
+    scores = pruning.group_scores(model, example, pruning.scale_norm(model))
     total, most = sum(map(len, scores.values())), share * model.summary().parameters
 
     def without(count):
@@ -112,16 +112,21 @@ def slim(model, example, share):
     return without(count)
 
 
-def strongest(model, example, counts):
-    """A model with so many filters or units of each layer, {its name: number}, those of largest L1 norm (PR-4).
+def strongest(model, example, kept):
+    """A model with the filters or units of largest L1 norm (PR-4): {layer's name: number}, or a fraction of each.
+
+    Of channels that can only be cut together the norms add up (`pruning.group_scores`).
 
     >>> model = models.mlp([4, 8, 2], rng=np.random.default_rng(0))
     >>> strongest(model, np.zeros((1, 4), np.float32), {"fc1": 3}).fc2.weight.shape
     (2, 3)
     """
-    layers = dict(model.named_modules())
-    scores = {layer: pruning.filter_norm(layers[layer].weight.effective().numpy()) for layer in counts}
-    return pruning.cut_channels(model, example, pruning.choose_channels(scores, counts=counts))
+    scores = pruning.group_scores(model, example, {
+        name: pruning.filter_norm(layer.weight.effective().numpy()) for name, layer in model.named_modules()
+        if isinstance(layer, nn.Linear | nn.Conv2d)})
+    if not isinstance(kept, dict):
+        kept = {layer: max(1, round(kept * len(score))) for layer, score in scores.items()}
+    return pruning.cut_channels(model, example, pruning.choose_channels(scores, counts=kept))
 
 
 def scratch_epochs(epochs, large_macs, small_macs):

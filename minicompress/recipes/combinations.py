@@ -37,6 +37,11 @@ class Settings:
     batch_size: int = 64
     augment: Callable | None = None
 
+    def __post_init__(self):
+        if not (0 <= self.sparsity <= 1 and 0 < self.channels_kept <= 1 and self.clusters >= 1 and self.epochs >= 1):
+            raise ValueError(f"{self}: expected sparsity in [0, 1], channels_kept in (0, 1], clusters and epochs of at "
+                             "least 1")
+
 
 def require_composable(methods):
     """ValueError, with the reason, unless these methods can follow each other in this order.
@@ -46,6 +51,8 @@ def require_composable(methods):
     Traceback (most recent call last):
     ValueError: int4, then pruned: which weights are small is asked of real weights, so prune before int4
     """
+    if isinstance(methods, str):
+        raise TypeError(f"methods is {methods!r}, expected a list of some of {', '.join(BEFORE)}")
     for method in methods:
         if method not in BEFORE:
             raise ValueError(f"no method is called {method!r}, expected some of {', '.join(BEFORE)}")
@@ -114,10 +121,7 @@ def write(model, methods, path):
 
 
 def _cut(model, tune, dataset, settings):
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
-    hidden = list(layers)[:-1]  # the last one's channels are the classes
-    counts = {name: max(1, round(settings.channels_kept * layers[name].weight.shape[0])) for name in hidden}
-    model = strongest(model, dataset.train.images[:1], counts)
+    model = strongest(model, dataset.train.images[:1], settings.channels_kept)
     tune(model)
     return model
 

@@ -46,7 +46,10 @@ def contents(path):
 
 
 def dense_size(path):
-    """Bytes of the file that the same network takes with every weight a float: what ME-2 divides by."""
+    """Bytes of the file that the same network takes with every weight a float: what ME-2 divides by.
+
+    Of a network that lost channels or batch norms before it was stored, the original is larger: recipes know its file.
+    """
     model = container.load(path)
     for _, parameter in model.named_parameters(projections=False):
         parameter.settle()

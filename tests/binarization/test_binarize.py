@@ -223,6 +223,9 @@ def test_what_it_can_not_make_binary_is_refused_with_a_reason():
     rng = np.random.default_rng(0)
     with pytest.raises(TypeError, match="is a Linear, expected a Sequential"):
         binarize(nn.Linear(2, 2, rng=rng))
+    for options in ({"weights": BinaryConnect()}, {"weights": "sign"}, {"real": "fc1"}):
+        with pytest.raises(TypeError, match=r"expected a function that makes a projection, .* and a list of names"):
+            binarize(mlp(), **options)
     with pytest.raises(TypeError, match="body is a Add"):
         binarize(nn.Sequential({"body": nn.Add(nn.ReLU(), nn.Identity())}))
     with pytest.raises(ValueError, match=r"real names \['fc9'\], expected some of \['fc1', 'fc2', 'fc3'\]"):

@@ -152,6 +152,8 @@ def test_what_does_not_fit_is_refused():
         xnor.matmul(plus_minus((3, 2), 0), words, 100)
     with pytest.raises(ValueError, match=r"shape \(3,\)"):
         xnor.pack(np.ones(3))
+    with pytest.raises(TypeError, match="x is an array of complex128, expected real"):
+        xnor.pack(np.ones((1, 2), complex))
     with pytest.raises(ValueError, match=r"shape \(3, 0\), expected 2 axes and a word a row"):
         xnor.matmul(words[:, :0], words, 100)
     images, filters = xnor.pack(plus_minus((1, 3, 4, 4), 0)), xnor.pack(plus_minus((2, 3, 5, 5), 0))

@@ -20,6 +20,7 @@ from tests.laws.channel_networks import (
     channels_of,
     cuts,
     groups_of,
+    networks,
     randomise,
     rounding,
     sizes_of,
@@ -119,6 +120,20 @@ def law_counts_are_kept(choose, scores, counts):
         assert np.all(np.diff(indices) > 0) and (not len(gone) or gone.max() <= scores[layer][indices].min())
 
 
+def law_groups_speak_with_one_voice(group_scores, model, images, scores):
+    """(PR-8) Each group of channels that go together has the sum of its scores, and at most one layer names it."""
+    found, named, groups = group_scores(model, images, scores), {}, groups_of(model, images[0])
+    groups = {layer: [frozenset(group) for i in range(len(s)) for group in groups if (layer, i) in group]
+              for layer, s in scores.items()}
+    for layer, sums in found.items():
+        assert sums.tolist() == [sum(scores[name][c] for name, c in group if name in scores) for group in groups[layer]]
+        assert named.keys().isdisjoint(groups[layer]) and len(set(groups[layer])) == len(groups[layer])
+        named |= dict.fromkeys(groups[layer], len(sums))
+    for layer in scores.keys() - found.keys():  # fixed, one channel as several, or spoken for
+        assert len(set(groups[layer])) < len(scores[layer]) or \
+            any(named.get(group, 0) >= len(scores[layer]) for group in groups[layer])
+
+
 def law_slimming(slimming, model, batch, strength):
     """(PR-6) The value, and the sub-gradient beside that of the loss alone, for γ below, at and above 0."""
     gammas = [p for name, p in model.named_parameters() if name.startswith("bn") and name.endswith("weight")]
@@ -154,6 +169,22 @@ def test_choosing(scores, data):
                                data.draw(st.integers(0, total - len(scores)).map(lambda count: count / total)))
     law_counts_are_kept(pruning.choose_channels, scores,
                         {layer: data.draw(st.integers(1, len(score))) for layer, score in scores.items()})
+
+
+@given(networks(), st.data())
+def test_scores_of_groups(network, data):
+    model, images = network
+    scores = {layer: np.array(data.draw(st.lists(st.integers(0, 9), min_size=size, max_size=size)))
+              for layer, size in sizes_of(model).items()}
+    law_groups_speak_with_one_voice(pruning.group_scores, model, images, scores)
+    some = data.draw(st.lists(st.sampled_from(sorted(scores)), unique=True))
+    law_groups_speak_with_one_voice(pruning.group_scores, model, images, {layer: scores[layer] for layer in some})
+    groups = pruning.group_scores(model, images, scores)
+    try:
+        cut_channels(model, images, pruning.choose_channels(groups, counts={layer: (1 + len(s)) // 2
+                                                                            for layer, s in groups.items()}))
+    except ValueError as error:  # what is added to a concatenation may take all of a branch away
+        assert "at least one in all" in str(error)
 
 
 def slimmed_mlp():
@@ -335,6 +366,21 @@ def test_planted_mutants_of_choosing_are_caught(law, arguments, old, new):
     law(getattr(cutting, function), *arguments)
     with pytest.raises((AssertionError, ValueError)):
         law(getattr(mutate(cutting, old, new), function), *arguments)
+
+
+@pytest.mark.parametrize(("name", "old", "new"), [
+    ("residual", "totals.get(name, 0.0) + value", "value"), ("residual", "taken.update(names)", "pass"),
+    ("residual", "set(traced.fixed), {}", "set(), {}"), ("residual", "-len(scores[layer])", "len(scores[layer])"),
+    ("depthwise", " and len(set(names)) == len(names)", ""),
+])
+def test_planted_mutants_of_groups_are_caught(name, old, new):
+    layers = {"a": convolution(2, 2), "b": convolution(2, 1)} | ({"x": convolution(2, 1)} if name == "residual" else {})
+    model, images, *_ = CASES[name] if name == "depthwise" else case({"add": nn.Add({
+        "cat": nn.Concatenate(layers), "shortcut": convolution(2, 4)}), **closing(100)}, {"add.shortcut.conv": [0]})
+    scores = {layer: np.arange(1, 1 + size) ** 2 for layer, size in sizes_of(model).items()}
+    law_groups_speak_with_one_voice(pruning.group_scores, model, images, scores)
+    with pytest.raises(AssertionError):
+        law_groups_speak_with_one_voice(mutate(cutting, old, new).group_scores, model, images, scores)
 
 
 @pytest.mark.parametrize(("old", "new"), [

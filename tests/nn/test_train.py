@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minicompress import data, models, nn
+from minicompress import binarization, data, models, nn, pruning, quantization
 from minicompress.engine import Tensor
 from minicompress.nn import optim
 
@@ -294,6 +294,17 @@ def test_what_cannot_be_trained_on_is_refused(options, error, message):
     with pytest.raises(error, match=message):
         fit(model, **options)
     assert bits(model) == before
+
+
+@pytest.mark.parametrize("rewrite", [
+    lambda model: binarization.pack(binarization.binarize(model, activations=True)),
+    lambda model: quantization.convert(quantization.prepare_qat(model, blobs()[0])),
+    lambda model: pruning.to_csr(model, 0.8).train()], ids=["packed", "integers", "sparse rows"])
+def test_a_network_that_passes_no_gradient_is_refused(rewrite):
+    model = models.mlp([4, 6, 6, 3], rng=np.random.default_rng(0))
+    model.fc2.weight.data[1:] = 0
+    with pytest.raises(TypeError, match=r"\w+, a \w+, passes no gradient: train the network that it was made of"):
+        fit(rewrite(model))
 
 
 def test_what_is_no_model_is_refused():

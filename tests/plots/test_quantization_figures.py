@@ -47,3 +47,8 @@ def test_bars_are_the_relative_errors_of_both_kinds():
     assert shared[0] == pytest.approx(100 * math.sqrt((1 + 0.1**2 + 0.033**2) / square))
     assert own[0] == pytest.approx(100 * math.sqrt((1 + 0.033**2) / square))
     assert own[1] == 0 and shared[1] == pytest.approx(100 / math.sqrt(5))  # 1/2 is rounded to the even code, 0
+
+
+def test_no_array_has_no_error():
+    with pytest.raises(ValueError, match=r"arrays \[\] and bits \[4\]: expected at least one of each"):
+        plots.error_against_bits({}, [4])

@@ -7,7 +7,7 @@ import pytest
 
 from minicompress import container, models, nn
 from minicompress.engine import Tensor
-from minicompress.pruning import Mask, choose_channels, cut_channels, filter_norm, scale_norm
+from minicompress.pruning import Mask, choose_channels, cut_channels, filter_norm, group_scores, scale_norm
 from minicompress.quantization import WeightClustering
 from tests.laws.channel_networks import randomise
 
@@ -57,6 +57,7 @@ def test_uint8_images_of_a_data_set_are_examples_too():
     ({"relu": [0]}, ValueError, "no layer 'relu' makes channels"),
     ({"conv": []}, ValueError, "at least one index"),
     ({"conv": 1}, ValueError, "at least one index"),
+    ({"conv": [[1], [1, 2]]}, ValueError, r"keep\['conv'\] is \[\[1\], \[1, 2\]\], expected a list"),
     ({"conv": [0, 4]}, ValueError, "expected different indices from 0 to 3"),
     ({"conv": [-1]}, ValueError, "expected different indices from 0 to 3"),
     ({"conv": [1, 1]}, ValueError, "expected different indices"),
@@ -68,6 +69,15 @@ def test_uint8_images_of_a_data_set_are_examples_too():
 def test_what_cannot_be_kept_is_refused(keep, error, words):
     with pytest.raises(error, match=words):
         cut_channels(network(), IMAGES, keep)
+
+
+@pytest.mark.parametrize(("scores", "error", "words"), [
+    ([1.0], TypeError, "scores is .*, expected a dict"), ({"conv3": np.ones(4)}, ValueError, r"scores of 'conv3' of"),
+    ({"conv": np.ones(3)}, ValueError, r"scores of 'conv' of shape \(3,\): expected some of .*'conv': \(4,\)"),
+])
+def test_scores_of_other_channels_are_refused(scores, error, words):
+    with pytest.raises(error, match=words):
+        group_scores(network(), IMAGES, scores)
 
 
 @pytest.mark.parametrize("keep", [None, [0, 1], "conv"])

@@ -41,6 +41,7 @@ from tests.mutants import mutate
     (lambda: dequantize(np.full(9, 65_536), 0.5, 0), r"q is int64 \(9,\), from 65536 to 65536, expected"),
     (lambda: dequantize([-32_769], 0.5, 0), r"q is \[-32769\]"),
     (lambda: dequantize([0], 0.5, 2**31), "zero_point is 2147483648"),
+    (lambda: dequantize([0], np.nan, 0), "scale is nan, expected finite numbers above 0"),
 ])
 def test_refused(call, match):
     with pytest.raises(ValueError, match=match):
@@ -56,8 +57,10 @@ def test_refused(call, match):
     (lambda: dequantize([1.7], 0.5, 0), r"q is \[1.7\], expected integers"),
     (lambda: dequantize(np.zeros((3, 3)), 0.5, 0), r"q is float64 \(3, 3\), expected integers"),
     (lambda: dequantize([1], 0.5, 0.3), "zero_point is 0.3, expected integers"),
+    (lambda: quantize([1j], 1.0, 0, -8, 7), "r is an array of complex128, expected real numbers"),
+    (lambda: quantize(["1"], 1.0, 0, -8, 7), "r is an array of <U1, expected real numbers"),
 ])
-def test_what_is_no_integer_is_refused(call, match):
+def test_what_is_no_number_of_the_kind_is_refused(call, match):
     with pytest.raises(TypeError, match=match):
         call()
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from minicompress.quantization import MinMax, MovingAverage, Percentile
+from minicompress import models
+from minicompress.quantization import MinMax, MovingAverage, Percentile, calibrate, prepare
 
 BATCHES = [np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([5.0]), np.array([-1.0, 0.0, 4.0])]
 
@@ -37,6 +38,13 @@ def test_a_percentile_leaves_an_outlier_out():
     observer = Percentile(99.9)
     observer.update(x)
     assert observer.range()[1] < 1.01
+
+
+def test_an_observer_in_place_of_what_makes_one_is_refused():
+    rng = np.random.default_rng(0)
+    prepared = prepare(models.mlp([4, 3, 2], rng=rng))
+    with pytest.raises(TypeError, match=r"observer is <.*MinMax.*>, expected a function that makes one"):
+        calibrate(prepared, rng.random((5, 4), np.float32), observer=MinMax())
 
 
 @pytest.mark.parametrize("observer", [MinMax(), MovingAverage(), Percentile()], ids=lambda o: type(o).__name__)

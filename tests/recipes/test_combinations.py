@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from minicompress import container, data, distillation, models, nn
+from minicompress import container, data, distillation, models, nn, pruning
 from minicompress.forms import Affine, Codebook, Sign, Sparse
-from minicompress.recipes import combinations, fresh
+from minicompress.recipes import channels, combinations, fresh
 
 PAIRS = list(itertools.product(combinations.BEFORE, repeat=2))
 # What the project promises, apart from the table in the code.
@@ -156,11 +156,34 @@ def test_each_with_distillation_as_the_objective(methods, trained, dataset, tmp_
     assert sum(asked) == 300 * SETTINGS.epochs * sum(method != "huffman" for method in methods)
 
 
+def test_channels_that_hang_together_are_cut_together(dataset, tmp_path):
+    rng = np.random.default_rng(0)
+    body = nn.Sequential({"dw": nn.Conv2d(6, 6, 3, padding=1, groups=6, rng=rng), "bn": nn.BatchNorm2d(6),
+                          "relu": nn.ReLU(), "pw": nn.Conv2d(6, 6, 1, rng=rng), "bn2": nn.BatchNorm2d(6)})
+    model = nn.Sequential({"input": nn.ImageInput(1, 8, 8), "conv": nn.Conv2d(1, 6, 3, padding=1, rng=rng),
+                           "bn": nn.BatchNorm2d(6), "block": nn.Add({"body": body, "shortcut": nn.Identity()}),
+                           "relu": nn.ReLU(), "pool": nn.AvgPool2d(4), "flatten": nn.Flatten(),
+                           "fc": nn.Linear(24, 10, rng=rng)})
+    small, inspection = combined(model, ["cut", "int8"], dataset, tmp_path / "net.mcz")
+    assert small.fc.weight.shape == (10, 12) and inspection.size < container.save(model, tmp_path / "whole.mcz").size
+    slim = pruning.scale_norm(channels.slim(model, dataset.train.images[:1], 0.6))
+    assert {name: len(scales) for name, scales in slim.items()} == dict.fromkeys(slim, len(slim["bn"]))
+
+
+@pytest.mark.parametrize("option", [{"sparsity": 1.5}, {"sparsity": -0.1}, {"channels_kept": 0}, {"channels_kept": 2},
+                                    {"clusters": 0}, {"epochs": 0}, {"sparsity": float("nan")}])
+def test_settings_that_make_no_sense_are_refused(option):
+    with pytest.raises(ValueError, match=r"expected sparsity in \[0, 1\], channels_kept in \(0, 1\]"):
+        combinations.Settings(**option)
+
+
 def test_three_that_do_not_all_fit_are_refused():
     with pytest.raises(ValueError, match=r"^cut, then binary: a binary network makes up in width"):
         combinations.require_composable(["cut", "pruned", "binary"])
     with pytest.raises(ValueError, match="no method is called 'int2', expected some of cut, pruned"):
         combinations.require_composable(["int2"])
+    with pytest.raises(TypeError, match="methods is 'int8', expected a list of some of cut, pruned"):
+        combinations.require_composable("int8")
 
 
 def test_what_is_no_model_or_no_dataset_is_refused(trained, dataset):
