@@ -63,21 +63,6 @@ def filters_lenet_5(seed, *, folder, plan=FILTERS_LENET_5, **options):
     return {"seed": seed} | cut_and_compare(large, lambda model, example: strongest(model, example, FILTERS), course)
 
 
-def slimming_curve(seed, *, folder, plan=SLIMMING_MLP, shares=(0.5, 0.16, 0.05, 0.02), **options):
-    """MNIST: `slimming_mlp` for several shares of the parameters, each cut out of the same trained network.
-
-    Returns ``curves`` and ``whole`` for `plots.error_against_parameters`: [(parameters, error), …] of the cut networks
-    and of the same shapes from scratch.
-    """
-    large, course = _begin(seed, plan, _mlp, folder, options)
-    whole, curves = (large.summary().parameters, course.large(large)), {"cut and fine-tuned": [], "from scratch": []}
-    for share in shares:
-        small = slim(large, course.dataset.train.images[:1], share)
-        for curve, error in zip(curves.values(), course.small(small, f"-{100 * share:g}"), strict=True):
-            curve.append((small.summary().parameters, error))
-    return {"seed": seed, "curves": curves, "whole": whole}
-
-
 def _mlp(rng):
     return models.mlp([784, 500, 300, 10], batch_norm=True, rng=rng)
 
@@ -166,12 +151,12 @@ class CuttingCourse(Course):
         objective = pruning.slimming(self.plan.strength) if self.plan.strength else nn.cross_entropy
         return self._trained("large", model, self.plan.train_epochs, self.plan.train_lr, objective)
 
-    def small(self, model, suffix=""):
+    def small(self, model):
         """Fine-tune a cut network, train its shape from scratch on the budget of both trainings: both test errors."""
         plan, scratch = self.plan, untrained(model, self.rng)
         epochs = scratch_epochs(plan.train_epochs, self.large_macs, self.summary(model).macs)[plan.budget]
-        return (self._trained(f"small{suffix}", model, plan.tune_epochs, plan.tune_lr),
-                self._trained(f"scratch{suffix}", scratch, epochs + plan.tune_epochs, plan.train_lr))
+        return (self._trained("small", model, plan.tune_epochs, plan.tune_lr),
+                self._trained("scratch", scratch, epochs + plan.tune_epochs, plan.train_lr))
 
     def _trained(self, name, model, epochs, lr, objective=nn.cross_entropy):
         optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=self.plan.weight_decay)

@@ -208,15 +208,3 @@ def test_the_experiments_are_those_of_mnist(monkeypatch):
     example = course.dataset.train.images[:1]
     assert slim(wide, example).summary().parameters <= 0.16 * wide.summary().parameters
     assert strongest(lenet, example).conv2.weight.shape == (19, 5, 5, 5)
-
-
-def test_a_curve_has_a_point_for_each_share(tmp_path, monkeypatch):
-    def begin(seed, plan, make, folder, options):
-        tracked = course(folder, channels.Plan(1, 1), seed)
-        return mlp(tracked.rng), tracked
-    monkeypatch.setattr(channels, "_begin", begin)
-    report = channels.slimming_curve(0, folder=tmp_path, shares=(0.5, 0.2))
-    assert report["whole"][0] == mlp(np.random.default_rng(0)).summary().parameters
-    assert list(report["curves"]) == ["cut and fine-tuned", "from scratch"]
-    for points in report["curves"].values():
-        assert len(points) == 2 and points[1][0] < points[0][0] <= 0.5 * report["whole"][0]
