@@ -4,13 +4,15 @@ A bit is 1 for +1 and 0 for −1. Two bits that differ contribute −1 to a dot 
 pairs a·b = n − 2·popcount(a xor b). Source: Courbariaux et al. 2016; Rastegari et al. 2016.
 """
 
+import itertools
 import math
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 WORD = 64
-BLOCK, WIDE = 1 << 17, 4096  # words that are worked on at a time, and most words of one row of them
+BLOCK, WIDE = 1 << 18, 4096  # words that are worked on at a time, and most words of one row of them
+BUFFER = 1024  # words
 
 
 def pack(x):
@@ -113,12 +115,12 @@ def _differing(a, b):
     rows = max(1, BLOCK // (wide * words))
     differ, counts = np.empty((rows, words, wide), np.uint64), np.empty((rows, words, wide), np.uint8)
     sums = np.uint16 if WORD * words < 1 << 16 else np.uint32
-    for left in range(0, length, wide):
-        columns = np.ascontiguousarray(a[:, left:left + wide])
-        for top in range(0, len(b), rows):
-            block = b[top:top + rows, :, None]  # (rows, W, 1) xor (W, wide) -> (rows, W, wide)
+    with np.errstate():  # gives back the size of the buffer: of a longer one NumPy fills two rows by copying the block
+        np.setbufsize(BUFFER)
+        for left, top in itertools.product(range(0, length, wide), range(0, len(b), rows)):
+            columns, block = a[:, left:left + wide], b[top:top + rows, :, None]
             x, c = (space[:len(block), :, :columns.shape[1]] for space in (differ, counts))
-            np.bitwise_xor(block, columns, out=x)
+            np.bitwise_xor(block, columns, out=x)  # (rows, W, 1) xor (W, wide) -> (rows, W, wide)
             np.bitwise_count(x, out=c)
             total[top:top + rows, left:left + wide] = np.add.reduce(c, axis=1, dtype=sums)
     return total.T

@@ -97,7 +97,8 @@ def _measured(name, run):
         return {f"break-even of {'×'.join(map(str, r['shape']))}, batch {r['batch']}": r["ours"] or 1.0
                 for r in run["break_even"]}
     if name == "xnor":
-        return {f"{r['product']} beside BLAS": r["ratio"] for r in run["results"]}
+        return {f"{r['product']}{cold} beside BLAS": r[ratio] for r in run["results"]
+                for cold, ratio in (("", "ratio"), (", cold,", "first_ratio"))}
     return {what: _within(run, what.split(".")) for what in EXPERIMENTS[name].quantities}
 
 
