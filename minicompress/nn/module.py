@@ -29,7 +29,7 @@ class Module(metaclass=Sealed):
     """A layer, or a network of layers: attributes that are modules or parameters are found by name.
 
     A subclass writes ``forward``; what ``buffers`` names is stored, but not trained. One through which no gradient
-    passes says so by ``trains = False``: then `fit` refuses the network.
+    passes says so by a class attribute, ``trains = False``: then `fit` refuses the network.
 
     >>> class Scale(Module):
     ...     def __init__(self):
@@ -41,7 +41,7 @@ class Module(metaclass=Sealed):
     3.0
     """
 
-    buffers, trains = (), True
+    buffers = ()
     _observers: list = []  # noqa: RUF012 - shared on purpose: see `observe`
 
     def __init__(self):

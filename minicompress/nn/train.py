@@ -136,7 +136,7 @@ def _check(model, optimizer, objective, schedules, augment, epochs, batch_size, 
     if not set(model.parameters()) & set(optimizer.parameters):
         raise ValueError("the optimizer holds none of the model's parameters: build it after the model's last change")
     if still := next((f"{name}, a {type(module).__name__}," for name, module in model.named_modules()
-                      if not module.trains), None):
+                      if not getattr(type(module), "trains", True)), None):  # a child may have that name
         raise TypeError(f"{still} passes no gradient: train the network that it was made of")
     for schedule in schedules:
         if getattr(schedule, "optimizer", optimizer) is not optimizer:
