@@ -120,6 +120,7 @@ def test_compress_evaluate_and_inspect_agree(capsys, tmp_path):
     inspected = json.loads(out)
     assert code == 0 and inspected.keys() >= KEYS and inspected["sizes"] == report["sizes"]
     assert sum(inspected["sizes"].values()) == inspected["compressed_bytes"] == file.stat().st_size
+    assert f"the same network dense {inspected['dense_bytes']:,} bytes" in run(capsys, "inspect", file)[1]
     assert (inspected["dense_bytes"], inspected["ratio"]) == (report["dense_bytes"], report["ratio"])
 
     _, out, _ = run(capsys, "evaluate", file, "--data", "digits")

@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 WORD = 64
 BLOCK, WIDE = 1 << 18, 4096  # words that are worked on at a time, and most words of one row of them
-BUFFER = 1024  # words
+BUFFER = 1024  # elements of a ufunc's buffer while words are counted: less than most rows, by default it is 8192
 
 
 def pack(x):

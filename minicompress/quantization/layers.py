@@ -67,8 +67,6 @@ def _clipped(values, grid):
 class _Border(Module):
     """Where real numbers become codes of a grid, or codes real numbers."""
 
-    trains = False
-
     def __init__(self, scale, zero_point, bits=8):
         super().__init__()
         self.grid = Grid(scale, zero_point, bits)

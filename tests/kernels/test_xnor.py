@@ -140,6 +140,14 @@ def test_a_convolution_pads_as_the_engine_does():
     np.testing.assert_array_equal(xnor.conv2d(xnor.pack(x), xnor.pack(w), 20, padding=2), expected)
 
 
+def test_numpys_buffer_is_left_as_it_was():
+    words = xnor.pack(plus_minus((3, 100), 0))
+    with np.errstate():
+        np.setbufsize(4096)  # of no other test
+        xnor.matmul(words, words, 100)
+        assert np.getbufsize() == 4096
+
+
 def test_what_does_not_fit_is_refused():
     words = xnor.pack(plus_minus((3, 100), 0))
     with pytest.raises(ValueError, match="n is 128"):

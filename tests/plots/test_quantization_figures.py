@@ -52,3 +52,5 @@ def test_bars_are_the_relative_errors_of_both_kinds():
 def test_no_array_has_no_error():
     with pytest.raises(ValueError, match=r"arrays \[\] and bits \[4\]: expected at least one of each"):
         plots.error_against_bits({}, [4])
+    with pytest.raises(ValueError, match=r"arrays \['a'\] and bits \[\]: expected at least one of each"):
+        plots.error_against_bits({"a": np.ones(2)}, [])
