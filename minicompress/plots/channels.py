@@ -1,9 +1,8 @@
 """Channels that are cut: which filters stay, what a layer minds, and what smaller networks cost in error."""
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from .sheet import ACCENT, INK, SHADE, sheet
+from .sheet import ACCENT, INK, SHADE, logarithmic, sheet
 
 _STYLES = [(INK, "o", "-"), (ACCENT, "s", "--"), ("0.5", "^", "-."), (ACCENT, "D", ":"), (INK, "v", "--"),
            ("0.5", "x", "-")]
@@ -74,7 +73,7 @@ def error_against_parameters(curves, *, whole=None):
                 markerfacecolor="white", markersize=6, linewidth=1.3, label=name)
     if whole is not None:
         ax.plot(whole[0], 100 * whole[1], "*", color=INK, markersize=12, label="before cutting")
-    _logarithmic(ax.xaxis, ax.set_xscale)
+    logarithmic(ax.xaxis, ax.set_xscale)
     ax.set_ylim(0, 1.1 * ax.get_ylim()[1])
     ax.set_xlabel("parameters (log scale)")
     ax.set_ylabel("test error, %")
@@ -100,19 +99,11 @@ def sensitivity(errors, sparsities):
     for (name, values), (color, marker, line) in zip(errors.items(), _styles(len(errors)), strict=True):
         ax.plot(100 * np.asarray(sparsities), 100 * np.asarray(values), marker=marker, linestyle=line, color=color,
                 markerfacecolor="white", markersize=5, linewidth=1.3, label=name.removesuffix(".weight"))
-    _logarithmic(ax.yaxis, ax.set_yscale)
+    logarithmic(ax.yaxis, ax.set_yscale)
     ax.set_xlabel("sparsity of this layer alone, %")
     ax.set_ylabel("validation error, % (log scale)")
     ax.legend(frameon=False, fontsize=9)
     return figure
-
-
-def _logarithmic(axis, set_scale):
-    """A log scale with plain numbers at 1, 2 and 5 of each decade; what is 0 lies below it."""
-    set_scale("log", nonpositive="clip")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.10g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _styles(count):

@@ -3,6 +3,7 @@
 import io
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 INK, SHADE, ACCENT = "0.15", "0.72", "#1c5a9c"
 
@@ -23,3 +24,11 @@ def sheet(width, height, rows=1, columns=1, **options):
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def logarithmic(axis, set_scale):
+    """A log scale with plain numbers at 1, 2 and 5 of each decade; what is 0 lies below it."""
+    set_scale("log", nonpositive="clip")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())

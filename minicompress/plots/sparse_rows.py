@@ -2,7 +2,7 @@
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from .sheet import ACCENT, INK, sheet
+from .sheet import ACCENT, INK, logarithmic, sheet
 
 _SIDES = {"dense": (INK, None, "-", "dense, BLAS"), "peer": ("0.5", "^", "-.", "scipy.sparse"),
           "ours": (ACCENT, "o", "--", "sparse rows, ours")}
@@ -40,11 +40,10 @@ def sparse_products(report):
                             xytext=(3, -2), textcoords="offset points", va="top", fontsize=8, color=ACCENT)
             ax.set_title(f"{shape[0]}×{shape[1]}, batch {batch}", fontsize=9)
             ax.set_xscale("log")
-            ax.set_yscale("log")
+            logarithmic(ax.yaxis, ax.set_yscale)
             ax.xaxis.set_major_locator(FixedLocator(sorted(kept)))
             ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
             ax.xaxis.set_minor_locator(NullLocator())
-            ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.10g}"))
             ax.tick_params(labelsize=8)
     axes[0, 0].invert_xaxis()
     figure.supxlabel("weights kept, % (log scale)", fontsize=10)
