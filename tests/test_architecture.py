@@ -12,8 +12,9 @@ PACKAGE = ROOT / "minicompress"
 SOURCES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
            for path in sorted(PACKAGE.rglob("*.py"))}
 CHAPTERS = {"distillation", "pruning", "quantization", "binarization", "factorization", "dynamic", "condensation"}
-LAYERS = [{"atomic"}, {"forms", "clustering", "engine", "data"}, {"nn", "coding", "kernels"}, {"models"}, CHAPTERS,
-          {"container"}, {"recipes", "plots", "bench"}, {"cli"}, {"__main__"}]
+LAYERS = [{"atomic", "claims", "columns"}, {"forms", "clustering", "engine", "data"}, {"nn", "coding", "kernels"},
+          {"models"}, CHAPTERS,
+          {"container"}, {"recipes", "plots", "bench"}, {"experiments", "lessons"}, {"cli"}, {"__main__"}]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 STRANGERS = {"forms", "clustering", "engine", "data"}, {"nn", "coding", "kernels"}, CHAPTERS  # of each other
 
@@ -95,7 +96,7 @@ def test_the_contract_allows_what_goes_down(module, source):
 
 def test_every_room_has_its_place():
     rooms = {room(module) for module in SOURCES if module != "minicompress"}
-    assert rooms - {"equations"} <= set(RANK)
+    assert rooms - {"equations", "packaging"} <= set(RANK)
     assert {"forms", "clustering", "engine", "data", "nn", "coding", "models", "pruning", "quantization"} <= rooms
 
 
@@ -105,7 +106,8 @@ def test_the_import_linter_is_told_the_same():
               for layer in contracts[0]["layers"]]
     assert layers[::-1] == LAYERS
     listed = {name.removeprefix("minicompress.") for name in contracts[1]["forbidden_modules"]}
-    present = {room(module) for module in SOURCES if module != "minicompress"} - {"equations", "cli", "__main__"}
+    present = {room(module) for module in SOURCES if module != "minicompress"} - {
+        "equations", "cli", "__main__", "packaging"}
     assert present <= listed
 
 
@@ -119,7 +121,7 @@ def test_only_four_packages_are_needed_at_run_time():
     names = {requirement.partition(">")[0] for requirement in declared}
     assert names == {"numpy", "scipy", "matplotlib", "tqdm"}
     for module, path in SOURCES.items():
-        if module.startswith("minicompress.bench"):
+        if module.startswith(("minicompress.bench", "minicompress.packaging")):
             continue
         for name, line in imports(path.read_text("utf-8"), module, path.name == "__init__.py"):
             top = name.split(".")[0]
@@ -135,23 +137,10 @@ def test_the_lowest_level_needs_numpy_alone(level):
                 assert top in sys.stdlib_module_names or top in {"minicompress", "numpy"}, f"{module}:{line} {name}"
 
 
-def test_every_package_is_in_the_wheel():
-    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"])
-    packages = {module for module, path in SOURCES.items() if path.name == "__init__.py"}
-    beside = ("minicompress.datasets", "minicompress.notebooks")  # folders without code, see test_cli_learn
-    assert packages == {name for name in listed if not name.startswith(beside)}
-
-
-def test_whatever_else_stands_beside_the_code_is_in_the_wheel():
-    """Such as FORMAT.md, to which docstrings send their readers."""
-    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
-    folders = {package: ROOT / setuptools["package-dir"].get(package, package.replace(".", "/"))
-               for package in setuptools["packages"]}
-    listed = {path for package, patterns in setuptools["package-data"].items() for pattern in patterns
-              for path in folders[package].glob(pattern)}
-    assert ROOT / "minicompress" / "FORMAT.md" in listed
-    beside = {path for path in (ROOT / "minicompress").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    assert {path for path in beside if path.suffix != ".py"} <= listed
+def test_every_folder_of_code_is_a_package():
+    """Which setuptools finds; a folder without its ``__init__`` would be left out of the wheel."""
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
 def test_no_pickle_and_no_fork():

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from minicompress import equations
-from minicompress.recipes import grading, lessons
+from minicompress.lessons import grading, notebooks
 from tests.test_cli import refused, run
 
 RIGHT = "def mine(x):\n    return float((x == 0).mean())\n"
@@ -109,6 +109,6 @@ def test_grade_prints_students_by_exercises(capsys, tmp_path, monkeypatch):
 
 def test_the_notebooks_are_copied_out(capsys, tmp_path):
     code, out, _ = run(capsys, "notebooks", tmp_path / "course")
-    assert code == 0 and all((tmp_path / "course" / f"{name}.ipynb").exists() for name in lessons.lessons())
+    assert code == 0 and all((tmp_path / "course" / f"{name}.ipynb").exists() for name in notebooks.lessons())
     assert (tmp_path / "course" / "README.md").exists() and str(tmp_path) in out
     assert "is there already" in refused(capsys, "notebooks", tmp_path / "course")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from minicompress import equations
-from minicompress.recipes import grading
+from minicompress.lessons import grading, reading
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -27,7 +27,7 @@ MACHINE_PATH = re.compile(r"/(home|Users|root|tmp|var|work|private|opt|usr|mnt)/
 CELL_TIMEOUT = 30 * 60
 
 SOLUTIONS = {path.stem: path for path in sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))}
-LESSONS = [path for path in NOTEBOOKS if grading.exercises(json.loads(path.read_text(encoding="utf-8")))]
+LESSONS = [path for path in NOTEBOOKS if reading.exercises(json.loads(path.read_text(encoding="utf-8")))]
 
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -131,7 +131,7 @@ def test_every_lesson_has_its_solutions():
 @every_lesson
 def test_exercises_are_three_and_stand_in_the_ledger(path):
     notebook, cells = read(path), code_cells(read(path))
-    asked = grading.exercises(notebook)
+    asked = reading.exercises(notebook)
     assert [exercise.number for exercise in asked] == [1, 2, 3]
     assert [exercise.points for exercise in asked] == sorted(exercise.points for exercise in asked)  # ever harder
     assert "from minicompress import check" in text(cells[0]["source"])
@@ -142,17 +142,17 @@ def test_exercises_are_three_and_stand_in_the_ledger(path):
         assert ast.unparse(call) == f"check('{exercise.id}', {exercise.function})"
         assert ast.get_docstring(stub) and ast.unparse(stub.body[-1]) == "..."
         assert [a.arg for a in stub.args.args] == list(equations.equation(exercise.id).arguments)
-    assert grading.exercises(read(SOLUTIONS[path.stem])) == asked
+    assert reading.exercises(read(SOLUTIONS[path.stem])) == asked
 
 
 def test_no_two_lessons_ask_for_the_same():
-    asked = [exercise.id for path in LESSONS for exercise in grading.exercises(read(path))]
+    asked = [exercise.id for path in LESSONS for exercise in reading.exercises(read(path))]
     assert len(asked) == len(set(asked))
 
 
 def test_the_readme_lists_the_exercises_with_their_points():
     table = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
-    rows = [", ".join(f"**{exercise.id}** {exercise.points}" for exercise in grading.exercises(read(path)))
+    rows = [", ".join(f"**{exercise.id}** {exercise.points}" for exercise in reading.exercises(read(path)))
             for path in LESSONS]
     assert re.findall(r"^\| \d \| (\*\*[A-Z].*?) \|", table, re.MULTILINE) == rows
 

@@ -6,7 +6,9 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from minicompress.claims import Claim, Quantity, milliseconds, objective_times, precise_times
 from minicompress.clustering import kmeans, optimal
+from minicompress.columns import table
 
 WEIGHTS, CLUSTERS = 24_000, 64
 ITERATIONS = 1000  # enough for either side to reach a fixed point
@@ -80,3 +82,32 @@ def _compare(w, ours, peer, repeats):
 def _error(w, centroids, codes):
     """Σ (w - centroid)², in float64."""
     return float(np.square(w - np.asarray(centroids, np.float64)[np.asarray(codes)]).sum())
+
+
+def measured(report):
+    """Our side has one thread; the peer gets each thread count, and the fastest of them counts."""
+    sides = {r["comparison"]: r for r in sorted(report["results"], key=lambda r: -r["peer_seconds"])}
+    optimal, lloyd = sides["optimal"], sides["kmeans"]
+    return {"optimal, speed beside kmeans1d": optimal["ratio"],
+            "optimal, objective": optimal["ours_error"] / optimal["peer_error"],
+            "kmeans, speed beside sklearn": lloyd["ratio"],
+            "kmeans, objective": lloyd["ours_error"] / lloyd["peer_error"]}
+
+
+def shown(report):
+    """Both sides of every comparison, in a table."""
+    rows = [[r["comparison"], r["peer"], str(r["threads"]), milliseconds(r["ours_seconds"]),
+             milliseconds(r["peer_seconds"]), precise_times(r["ratio"]), f"{r['ours_error'] / r['peer_error']:.6f}×"]
+            for r in report["results"]]
+    return table([f"{report['weights']:,} weights, k = {report['clusters']}", "peer", "threads", "ours, ms", "peer, ms",
+                  "ratio", "objective"], rows, 2)
+
+
+CLAIMS = {"clustering": Claim(lambda lab: run(seed=lab.seed), (
+    Quantity("optimal, speed beside kmeans1d", precise_times, "exact k-means, 24 000 weights, k = 64, beside kmeans1d",
+             at_least=1),
+    Quantity("optimal, objective", objective_times, "… its objective by that of kmeans1d", at_most=1.000001),
+    Quantity("kmeans, speed beside sklearn", precise_times,
+             "Lloyd from linear centroids beside scikit-learn, both to a fixed point", at_least=10),
+    Quantity("kmeans, objective", objective_times, "… its objective by that of scikit-learn", at_most=1.01)),
+    measured, shown)}

@@ -8,6 +8,8 @@ import zlib
 import numpy as np
 
 from minicompress import coding
+from minicompress.claims import Claim, Quantity, milliseconds, percent, precise_times
+from minicompress.columns import table
 from minicompress.equations.coding import entropy
 from minicompress.forms import Codebook
 
@@ -58,3 +60,20 @@ def run(*, seed=0, repeats=9):
         "ratio": medians["peer"] / medians["ours"], "zlib_ratio": medians["zlib"] / medians["ours"],
         "lane_table_share": sizes["code tables"] / sizes["payload"], "repeats": repeats,
     }
+
+
+def shown(report):
+    """The three sides in a table."""
+    sides = [("minicompress, to a checked form", "ours"), ("dahuffman", "peer"), ("zlib, level 9", "zlib")]
+    rows = [[words, f"{report[f'{side}_bytes']:,}", milliseconds(report[f"{side}_seconds"]),
+             precise_times(report[f"{side}_seconds"] / report["ours_seconds"])] for words, side in sides]
+    return table([f"{report['symbols']:,} symbols of {report['entropy']:.2f} bits", "bytes", "ms", "ratio"], rows)
+
+
+CLAIMS = {"huffman": Claim(lambda lab: run(seed=lab.seed), (
+    Quantity("speed beside dahuffman", precise_times, "Huffman decode, 10⁶ symbols of 4.5 bits, beside dahuffman",
+             at_least=50),
+    Quantity("speed beside zlib", precise_times, "the same beside zlib's inflate"),
+    Quantity("tables beside payload", percent, "its tables, of the payload", at_most=0.01)),
+    lambda report: {"speed beside dahuffman": report["ratio"], "speed beside zlib": report["zlib_ratio"],
+                    "tables beside payload": report["lane_table_share"]}, shown)}

@@ -15,6 +15,8 @@ from importlib.util import find_spec
 import numpy as np
 
 from minicompress import data, models, nn
+from minicompress.claims import Claim, Quantity, milliseconds, precise_times
+from minicompress.columns import table
 from minicompress.data import Batch
 from minicompress.nn import optim
 
@@ -125,6 +127,29 @@ def _take_turns(side, network, inputs, threads, seed):
             losses.append(step(i))
             seconds.append(time.perf_counter() - begin)
         print(json.dumps({"seconds": seconds, "losses": losses, "version": version}), flush=True)
+
+
+def measured(report):
+    """{network, inputs and threads in words: ratio}."""
+    return {_words(r["network"], r["inputs"], r["threads"]): r["ratio"] for r in report["results"]}
+
+
+def _words(network, inputs, threads):
+    return f"{network}{' on noise' * (inputs == 'noise')} on {threads} thread{'s' * (threads > 1)}"
+
+
+def shown(report):
+    """Both sides of every case, in a table."""
+    rows = [[f"{r['network']}, {r['inputs']}", r["peer"], str(r["threads"]), milliseconds(r["ours_seconds"]),
+             milliseconds(r["peer_seconds"]), precise_times(r["ratio"])] for r in report["results"]]
+    return table([f"a step, batch {report['batch_size']}", "peer", "threads", "ours, ms", "peer, ms", "ratio"], rows, 2)
+
+
+_BARS = {("lenet-300-100", "mnist", 1): 1.5, ("lenet-300-100", "mnist", 2): 1.5, ("lenet-300-100", "noise", 1): None,
+         ("lenet-300-100", "noise", 2): None, ("lenet-5", "mnist", 1): 1.0, ("lenet-5", "mnist", 2): 0.9}
+CLAIMS = {"train": Claim(lambda lab: run(seed=lab.seed), tuple(
+    Quantity(_words(*case), precise_times, f"training step beside PyTorch's, batch 64: {_words(*case)}", at_least=bar)
+    for case, bar in _BARS.items()), measured, shown)}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 
 from minicompress import nn
+from minicompress.claims import Method
 from minicompress.engine import surrogate
 
 from .projections import BinaryConnect, ScaledSign
@@ -133,3 +134,14 @@ def _project(weight, projection):
         weight.set(weight.data / largest)
     nn.project(weight, *masks, projection)
 
+
+
+def _binary(model, tuning):
+    model = binarize(model, ScaledSign)
+    tuning.fit(model, adam=1e-3)
+    return model
+
+
+METHODS = (Method("binary", ("pruned",), {
+    "cut": "a binary network makes up in width what its weights lack; cutting channels takes just that away",
+    "": "a weight has one code: each of the two would replace the other's"}, _binary, "binary weights"),)

@@ -1,4 +1,4 @@
-"""The command line: ``minicompress tour | compress | compare | evaluate | inspect | reproduce | bench``, and `learn`'s.
+"""The command line: from ``minicompress tour`` to ``bench``, and what `learn` has for learners and teachers.
 
 Results go to stdout, everything else to stderr. The exit code is 0 for done, 1 for a result that is wrong (a file that
 doesn't compute what the model does, a loss that is not finite, an equation or a solution that fails), 2 for bad input,
@@ -14,37 +14,17 @@ from pathlib import Path
 
 import minicompress
 from minicompress import atomic, recipes
-from minicompress.recipes import compare, experiments, files, fresh, jobs, reproduce, tables
+from minicompress.experiments import compare, hardware, reproduce, results
+from minicompress.recipes import Lab, files, fresh, jobs
 
-from . import learn
+from . import learn, tables
 from .refusal import Refused, refusing, words
 
 TOUR_FOLDER, COMPARE_FOLDER, REPRODUCE_FOLDER = "minicompress-tour", "minicompress-compare", "minicompress-reproduce"
 _DATA = "digits, mnist, or a folder with four IDX files"
 _NEXT = {"dense": "pruning …", "pruned": "sharing weights …"}
-_FILE_KEYS = """\
-The JSON report has the keys: data, model, seed; seconds (wall clock);
-dense_bytes, compressed_bytes and ratio (sizes of two real files, dense by
-compressed); dense_error and error (fractions of the test set).
-"""
-_MORE_KEYS = {
-    "compress": "Also gzip_bytes (of the dense file, gzipped), stages, sizes (bytes per part),\n"
-                "plan, resumed (then seconds are the last process's), logits_sha256 and file.\n",
-    "evaluate": "dense_bytes: of the file's own network, without what was cut or folded.\n"
-                "Null where the file doesn't tell: seed, dense_error. Also accuracy, precision,\n"
-                "recall, f1 per class and macro_…, confusion, images, sizes, arrays and file.\n",
-    "inspect": "dense_bytes: of the file's own network, without what was cut or folded.\n"
-               "Null where the file doesn't tell: data, seed, seconds, errors. Also sizes (bytes\n"
-               "per part, which sum to the file's) and arrays (the columns of the table).\n",
-    "compare": "Null where it has no meaning: ratio, error, compressed_bytes. Also rows (method,\n"
-               "error, bytes, ratio, macs, seconds_per_image by batch size), hardware, files.\n",
-    "reproduce": "Here they are medians over the seeds, and absent for a benchmark. Also name,\n"
-                 "seeds, bars (what, side, bar, reached, met), measured (per quantity median,\n"
-                 "least, most, values), runs (a report per seed) and hardware.\n",
-    "bench": "The JSON report has the keys: benchmark, seed, hardware; for each comparison\n"
-             "ours_seconds, peer_seconds and ratio, the peer's time by ours.\n",
-}
-_MORE_KEYS["tour"] = _MORE_KEYS["compress"].replace("file.", "files.")
+_KEYS = {"tour": jobs.KEYS, "compress": jobs.KEYS, "evaluate": files.EVALUATION_KEYS, "inspect": files.CONTENTS_KEYS,
+         "compare": compare.KEYS, "reproduce": reproduce.KEYS, "results": results.KEYS, "bench": reproduce.BENCH_KEYS}
 
 
 def main(argv=None):
@@ -123,7 +103,7 @@ def _tour(args):
     folder.mkdir(parents=True, exist_ok=True)
     job = recipes.prepare("digits", recipes.DIGITS_MODEL, seed=args.seed)
     _say(f"training {job.model_name} on digits …")
-    report = jobs.run(job, work, report=_say_course)
+    report = jobs.run(job, work, say=_say_course)
     names = ["dense.mcz", "pruned.mcz", "compressed.mcz"]
     for name in names:
         os.replace(work / name, folder / name)
@@ -157,7 +137,7 @@ def _compress(args):
     elif (work / "job.json").exists():
         _say(f"starting over; --resume would go on with what is in {work}")
     _say(f"training {args.model} on {args.data} …")
-    report = recipes.compress(job, file, resume=args.resume, report=_say_course) | {"file": str(file)}
+    report = recipes.compress(job, file, resume=args.resume, say=_say_course) | {"file": str(file)}
     return report, "\n".join([
         _heading(report), "", tables.stages(report), "",
         f"{file} gives the same logits in a fresh process, bit for bit."])
@@ -167,7 +147,7 @@ def _compare(args):
     from minicompress import plots
     folder = Path(args.out)
     with refusing(ValueError, TypeError, OSError, MemoryError):
-        report = compare.compare(args.data, folder, seed=args.seed, resume=args.resume, say=_say_row)
+        report = compare.run(Lab(args.seed, folder, resume=args.resume, say=_say_stage), args.data)
     with atomic.replacing(folder / "comparison.png") as temporary:
         plots.comparison(report["rows"]).savefig(temporary, dpi=150)
     report["files"] = [str(folder / name) for name in [*(row["file"] for row in report["rows"] if row["file"]),
@@ -177,10 +157,6 @@ def _compare(args):
         "Error on the test set; bytes of files that give the same logits in a fresh process,",
         "bit for bit; MACs counted for one image, microseconds an image measured.",
         f"The files and comparison.png are in {folder}.", "", tables.hardware(report["hardware"])])
-
-
-def _say_row(row):
-    _say(f"{row['method']}: test error {tables.percent(row['error'])}, {row['bytes']:,} bytes, {row['ratio']:.1f}×")
 
 
 def _evaluate(args):
@@ -209,13 +185,26 @@ def _reproduce(args):
     with refusing(ModuleNotFoundError, ValueError):
         report = reproduce.reproduce(args.name, args.seeds, folder=args.out, resume=args.resume,
                                      say=lambda seed, stage: _say_stage(stage, f"seed {seed}: "))
-    return report, tables.reproduction(report)
+    if args.record:
+        _say(f"recorded in {results.record(report)}")
+    return report, tables.reproduction(report, reproduce.claims()[args.name].quantities)
+
+
+def _results(args):
+    if args.readme:
+        with refusing(OSError, ValueError):
+            return {"readme": args.readme}, f"{results.write_readme(args.readme)} tables written into {args.readme}"
+    if args.stale:
+        stale = results.stale(args.name)
+        return {"stale": stale}, "\n".join(stale) or "every row computes the bits that it was measured with"
+    reports = results.reports(args.name)
+    return {"results": reports}, "\n\n".join(map(results.shown, reports))
 
 
 def _bench(args):
     with refusing(ModuleNotFoundError):
-        report = reproduce.bench(args.name, seed=args.seed) | {"hardware": reproduce.hardware()}
-    return report, tables.bench(report) + "\n\n" + tables.hardware(report["hardware"])
+        report = reproduce.bench(args.name, seed=args.seed) | {"hardware": hardware.hardware()}
+    return report, reproduce.claims()[args.name].table(report) + "\n\n" + tables.hardware(report["hardware"])
 
 
 def _parser():
@@ -224,10 +213,8 @@ def _parser():
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def command(name, run, summary, more="", keys=None):
-        if keys is None:
-            keys = (_FILE_KEYS if name != "bench" else "") + _MORE_KEYS.get(name, "")
         sub = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.{more}",
-                                  epilog=keys, formatter_class=argparse.RawDescriptionHelpFormatter)
+                                  epilog=keys or _KEYS[name], formatter_class=argparse.RawDescriptionHelpFormatter)
         sub.add_argument("--json", nargs="?", const="-", metavar="REPORT",
                          help="write the report as JSON into a file, or to stdout in place of the text (for no file, "
                               "or -)")
@@ -255,14 +242,22 @@ def _parser():
         sub.add_argument("file", metavar="FILE", help="a .mcz file")
 
     measure = command("reproduce", _reproduce, "measure what this project claims, and print the bars beside it")
-    measure.add_argument("name", metavar="NAME", choices=list(experiments.BARS), help=", ".join(experiments.BARS))
+    measure.add_argument("name", metavar="NAME", choices=list(reproduce.claims()), help=", ".join(reproduce.claims()))
     measure.add_argument("--seeds", type=_seeds, default=[0, 1, 2], help="comma-separated (default: 0,1,2)")
     measure.add_argument("--out", metavar="DIR", default=REPRODUCE_FOLDER, help="folder for the files (%(default)s)")
+    measure.add_argument("--record", action="store_true",
+                         help="keep the report in the package, for `results`; expects a checkout")
+    kept = command("results", _results, "show what was measured for this project's claims, without running anything")
+    kept.add_argument("name", metavar="NAME", nargs="*", choices=[*reproduce.claims(), []], help="(default: all)")
+    kept.add_argument("--readme", metavar="FILE", nargs="?", const="README.md",
+                      help="write the tables between the marks in a README (default: %(const)s)")
+    kept.add_argument("--stale", action="store_true",
+                      help="train each row for a moment, and name those that no longer compute the same bits")
     for sub, where in ((compress, "FILE.work"), (compare, "DIR"), (measure, "DIR")):
         sub.add_argument("--resume", action="store_true",
                          help=f"go on with what an interrupted run left in {where}; the files get the same bytes")
     bench = command("bench", _bench, "time this package beside another one (needs the extra `bench`)")
-    bench.add_argument("name", metavar="NAME", choices=experiments.BENCHES, help=", ".join(experiments.BENCHES))
+    bench.add_argument("name", metavar="NAME", choices=list(reproduce.benches()), help=", ".join(reproduce.benches()))
     bench.add_argument("--seed", type=_seed, default=0, help="a whole number (default: 0)")
     learn.add_commands(command)
     return parser
@@ -287,7 +282,7 @@ def _spell_out_json(argv):
     """``--json FILE.mcz`` and ``--json train`` mean ``--json -`` and an argument: no report is called so."""
     spelt = []
     for word in argv:
-        if spelt and spelt[-1] == "--json" and (word.endswith(".mcz") or word in experiments.BARS
+        if spelt and spelt[-1] == "--json" and (word.endswith(".mcz") or word in reproduce.claims()
                                                 or learn.is_argument(word)):
             spelt.append("-")
         spelt.append(word)

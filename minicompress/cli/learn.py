@@ -3,8 +3,9 @@
 import argparse
 
 from minicompress import equations
-from minicompress.recipes import grading, lessons, tables
+from minicompress.lessons import grading, notebooks
 
+from . import tables
 from .refusal import refusing
 
 _KEYS = {
@@ -35,8 +36,8 @@ def add_commands(command):
     grade = command("grade", _grade, "grade the exercises of submitted notebooks", keys=_KEYS["grade"])
     grade.add_argument("paths", nargs="+", metavar="NOTEBOOK", help="a notebook that keeps the lesson's name in its "
                        "own, or a folder of them")
-    notebooks = command("notebooks", _notebooks, "copy the notebooks into a folder", keys=_KEYS["notebooks"])
-    notebooks.add_argument("folder", metavar="DIR", help="a folder, made if need be")
+    copy = command("notebooks", _notebooks, "copy the notebooks into a folder", keys=_KEYS["notebooks"])
+    copy.add_argument("folder", metavar="DIR", help="a folder, made if need be")
 
 
 def is_argument(word):
@@ -74,7 +75,7 @@ def _grade(args):
 
 def _notebooks(args):
     with refusing(FileExistsError, FileNotFoundError):
-        files = [str(path) for path in lessons.copy_lessons(args.folder)]
+        files = [str(path) for path in notebooks.copy_lessons(args.folder)]
     return {"files": files}, "\n".join(files)
 
 

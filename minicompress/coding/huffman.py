@@ -8,6 +8,7 @@ to the file is the length of each lane.
 
 import numpy as np
 
+from minicompress.claims import Method
 from minicompress.coding.bits import CorruptDataError, pack, windows
 
 LONGEST = 20  # bits: a decoding table has 2^20 entries at most
@@ -191,3 +192,7 @@ def _decode_lanes(window, position, longest, length_of, symbol_of, count):
         np.add(position, step, out=position)
         symbol_of.take(entry[:many], out=out[row:row + many], mode="clip")
     return out.reshape(-1)[:count]
+
+
+METHODS = (Method("huffman", (), "Huffman codes are how the file is written, so they come last",
+                  lambda model, tuning: model, last=True),)

@@ -6,10 +6,11 @@ from numbers import Integral
 from minicompress import nn
 
 
-def mlp(sizes, *, batch_norm=False, rng):
+def mlp(sizes, *, batch_norm=False, dropout=0.0, rng):
     """Linear layers of the given sizes with ReLU between them; takes images (N, 1, H, W) or flat.
 
-    ``mlp([784, 300, 10])`` has one hidden layer of 300; ``batch_norm`` normalises each hidden layer before its ReLU.
+    ``mlp([784, 300, 10])`` has one hidden layer of 300; ``batch_norm`` normalises each hidden layer before its ReLU,
+    ``dropout`` is the share of its units that training drops behind it.
     Raises ValueError for fewer than two sizes.
 
     >>> import numpy as np
@@ -24,6 +25,7 @@ def mlp(sizes, *, batch_norm=False, rng):
         if i > 1:
             layers |= {f"bn{i - 1}": nn.BatchNorm1d(inputs, blank=rng is None)} if batch_norm else {}
             layers[f"relu{i - 1}"] = nn.ReLU()
+            layers |= {f"drop{i - 1}": nn.Dropout(dropout, rng=rng)} if dropout else {}
         layers[f"fc{i}"] = nn.Linear(inputs, outputs, rng=rng)
     return nn.Sequential(layers)
 

@@ -25,11 +25,11 @@ from .metrics import Measures
 from .module import Module, evaluating, observe
 from .parameter import Parameter
 from .projection import Projection, assign, project
-from .train import cross_entropy, evaluate, fit, predict
+from .train import Training, cross_entropy, evaluate, fit, predict
 
 __all__ = [
     "Add", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Concatenate", "Conv2d", "Dropout", "Flatten", "History",
     "Identity", "ImageInput", "Linear", "MaxNorm", "MaxPool2d", "Measures", "Module", "Parameter", "Projection", "ReLU",
-    "Sequential", "assign", "build", "cross_entropy", "describe", "evaluate", "evaluating", "fit", "fold_batch_norm",
-    "functional", "observe", "optim", "predict", "project", "register",
+    "Sequential", "Training", "assign", "build", "cross_entropy", "describe", "evaluate", "evaluating", "fit",
+    "fold_batch_norm", "functional", "observe", "optim", "predict", "project", "register",
 ]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minicompress.columns import table
 from minicompress.engine import Tensor
 
 from .layers import ImageInput, Linear
@@ -43,14 +44,10 @@ class Summary:
         return sum(row.macs for row in self.rows)
 
     def __str__(self):
-        lines = [("layer", "kind", "output shape", "parameters", "MACs")]
-        lines += [(r.name, r.layer, "×".join(map(str, r.output_shape)), f"{r.parameters:,}", f"{r.macs:,}")
-                  for r in self.rows]
-        lines += [("total", "", "", f"{self.parameters:,}", f"{self.macs:,}")]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join("  ".join(cell.ljust(w) if i < 3 else cell.rjust(w)
-                                   for i, (cell, w) in enumerate(zip(line, widths, strict=True))).rstrip()
-                         for line in lines)
+        rows = [[r.name, r.layer, "×".join(map(str, r.output_shape)), f"{r.parameters:,}", f"{r.macs:,}"]
+                for r in self.rows]
+        total = ["total", "", "", f"{self.parameters:,}", f"{self.macs:,}"]
+        return table(["layer", "kind", "output shape", "parameters", "MACs"], [*rows, total], left=3)
 
     __repr__ = __str__
 

@@ -1,20 +1,59 @@
 """The one training loop, and the one way to measure a model."""
 
 import time
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from minicompress.data import Dataset, as_split, batches
+from minicompress.data import Dataset, Jitter, as_split, batches
 from minicompress.engine import Tensor
 
 from . import functional
 from .checkpoint import Run, digest
 from .metrics import measures
 from .module import Module, evaluating, observe
-from .optim import SGD, Optimizer
+from .optim import SGD, Adam, CosineAnnealingLR, LinearLR, Optimizer
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained, as plain numbers: `fit` takes one in place of an optimizer, schedules and the rest.
+
+    epochs, batch_size : whole numbers
+    lr : the learning rate at which a cosine to 0 begins, behind a rise from 0 over ``warm_up`` epochs if there are any
+    weight_decay, momentum : those of SGD; ``adam`` takes Adam instead, which has no momentum
+    jitter : by how many pixels training images are shifted at most
+
+    >>> Training(epochs=3, lr=0.1, jitter=1).augment()
+    Jitter(pixels=1)
+    """
+
+    epochs: int
+    lr: float = 0.05
+    batch_size: int = 64
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    adam: bool = False
+    warm_up: float = 0.0
+    jitter: int = 0
+
+    def optimizer(self, model):
+        """A new optimizer of the model's present parameters."""
+        if self.adam:
+            return Adam(model.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        return SGD(model.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+
+    def schedule(self, optimizer):
+        """What sets the optimizer's learning rate before each step."""
+        warm_up = [LinearLR(optimizer, 0.0, self.warm_up)] if self.warm_up else []
+        return [CosineAnnealingLR(optimizer, self.epochs), *warm_up]
+
+    def augment(self):
+        """What is done to training images, None for nothing."""
+        return Jitter(self.jitter) if self.jitter else None
 
 
 def cross_entropy(model, batch):
@@ -32,12 +71,14 @@ def cross_entropy(model, batch):
     return functional.cross_entropy(model(Tensor(batch.x)), batch.y)
 
 
-def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedule=(), batch_size=64, augment=None,
-        validation=None, best_from=0, checkpoint=None, resume=False, progress=None, rng):
+def fit(model, data, training=None, *, epochs=None, objective=cross_entropy, optimizer=None, schedule=(),
+        batch_size=64, augment=None, validation=None, best_from=0, checkpoint=None, resume=False, progress=None, rng):
     """Train a model, leave it with its best weights, and return the `History`.
 
     Args:
         data: a `Dataset` (its train and validation splits are used), or anything that `data.as_split` accepts.
+        training: a `Training`, which says epochs, batch size, optimizer and augmentation, and adds its schedule before
+            those given; or these one by one.
         objective: ``(model, batch) -> loss``, a scalar Tensor. The history's error counts the answers of its first call
             of the model.
         optimizer: by default SGD with lr 0.05 and momentum 0.9. It must hold the model's present parameters.
@@ -73,9 +114,15 @@ def fit(model, data, *, epochs, objective=cross_entropy, optimizer=None, schedul
     if isinstance(data, Dataset):
         data, validation = data.train, data.validation if validation is None else validation
     split, validation = as_split(data), None if validation is None else as_split(validation)
+    schedules = list(schedule or ()) if isinstance(schedule, list | tuple | None) else [schedule]
+    if training is not None:
+        if not isinstance(training, Training) or (epochs, optimizer, augment) != (None, None, None):
+            raise TypeError(f"training is {training!r}, expected a Training, without epochs, optimizer or augment")
+        epochs, batch_size, augment = training.epochs, training.batch_size, training.augment()
+        optimizer = training.optimizer(model)
+        schedules = [*training.schedule(optimizer), *schedules]
     if optimizer is None and isinstance(model, Module):
         optimizer = SGD(model.parameters(), lr=0.05, momentum=0.9)
-    schedules = list(schedule or ()) if isinstance(schedule, list | tuple | None) else [schedule]
     _check(model, optimizer, objective, schedules, augment, epochs, batch_size, best_from, validation, rng)
     if checkpoint is None:
         run = Run(model, optimizer, rng)

@@ -4,6 +4,7 @@ from numbers import Real
 
 import numpy as np
 
+from minicompress.claims import Method
 from minicompress.engine import where as select
 from minicompress.forms import Dense, Form, Sparse
 from minicompress.nn import Projection
@@ -136,3 +137,15 @@ class GradualPruning:
             parameter = self.weights[name]
             parameter.projections[0].set(mask, parameter.data)
             parameter.constrain()
+
+
+def _prune(model, tuning):
+    epochs = tuning.settings.training.epochs
+    end = 0.6 * epochs
+    schedule = GradualPruning(mask_weights(model), final=tuning.settings.sparsity, end=end, every=20)
+    tuning.fit(model, schedule=schedule, best_from=min(int(end) + 1, epochs - 1))
+    return model
+
+
+METHODS = (Method("pruned", ("cut",), "which weights are small is asked of real weights, so prune before {first}",
+                  _prune, "pruned"),)

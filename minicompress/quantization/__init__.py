@@ -13,10 +13,11 @@ from .layers import (
 from .observers import MinMax, MovingAverage, Percentile
 from .projections import AffineQuantization
 from .rewrites import calibrate, convert, prepare, prepare_qat
-from .weight_sharing import WeightClustering, compression_rate
+from .weight_sharing import WeightClustering, compression_rate, share_weights
 
 __all__ = [
     "AffineQuantization", "Dequantize", "Grid", "MinMax", "MovingAverage", "Percentile", "Quantize", "QuantizedAdd",
     "QuantizedAvgPool2d", "QuantizedConv2d", "QuantizedLinear", "QuantizedReLU", "WeightClustering", "calibrate",
     "choose_params", "code_range", "compression_rate", "convert", "dequantize", "prepare", "prepare_qat", "quantize",
+    "share_weights",
 ]

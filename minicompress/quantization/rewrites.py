@@ -16,6 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from minicompress.claims import Method
 from minicompress.engine import no_grad
 from minicompress.forms import Affine, Dense, Sparse
 from minicompress.nn import (
@@ -235,3 +236,15 @@ def _converted(module):
     if type(module) in (Sequential, Concatenate):
         return type(module)({name: _converted(child) for name, child in module.children()})
     return module
+
+
+def _integers(bits):
+    def quantize(model, tuning):
+        prepared = prepare_qat(model, tuning.dataset.train, weights=bits)
+        tuning.fit(prepared, adam=3e-4)
+        return convert(prepared)
+    return quantize
+
+
+METHODS = tuple(Method(f"int{bits}", ("cut", "pruned"), "a weight has one code: each of the two would replace the "
+                       "other's", _integers(bits), f"int{bits}") for bits in (8, 4))

@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from minicompress import clustering
+from minicompress.claims import Method
 from minicompress.engine import take
 from minicompress.forms import Codebook
-from minicompress.nn import Parameter, Projection
+from minicompress.nn import Parameter, Projection, project
 
 
 class WeightClustering(Projection):
@@ -98,3 +99,28 @@ def compression_rate(n, k, bits=32, *, kept=None, index_bits=0):
         raise ValueError(f"kept is {kept}, expected at most the {n} weights that there are")
     n, k, bits, kept, index_bits = map(int, (n, k, bits, kept, index_bits))
     return n * bits / (kept * (math.log2(k) + index_bits) + k * bits)
+
+
+def share_weights(model, clusters, bias_clusters):
+    """Cluster every parameter of a model, of the pruned ones what survived; they are left with trained centroids.
+
+    >>> from minicompress import models
+    >>> model = models.mlp([4, 8, 2], rng=np.random.default_rng(0))
+    >>> share_weights(model, 4, 2)
+    >>> len(np.unique(model.fc1.weight.effective().numpy()))
+    4
+    """
+    for _, parameter in model.named_parameters(projections=False):
+        masks = [projection for projection in parameter.projections if projection.survivors() is not None]
+        k = clusters if parameter.ndim > 1 else bias_clusters
+        project(parameter, *masks, WeightClustering(k))
+
+
+def _cluster(model, tuning):
+    share_weights(model, tuning.settings.clusters, tuning.settings.clusters)
+    tuning.fit(model, adam=1e-3)
+    return model
+
+
+METHODS = (Method("clustered", ("cut", "pruned"), "a weight has one code: each of the two would replace the other's",
+                  _cluster, "clustered"),)

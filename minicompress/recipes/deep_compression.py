@@ -1,38 +1,32 @@
 """Deep Compression (Han et al. 2016): train → prune gradually → share weights, training the centroids → file.
 
-Every stage is one call of `fit`, from whose checkpoint a killed run goes on; see `Course`.
+Every stage is one call of `fit`, from whose checkpoint a killed run goes on; see `Lab`.
 """
 
-from dataclasses import dataclass, field
+import gzip
+import time
+from dataclasses import asdict, dataclass, field
 
-from minicompress import nn
-from minicompress.nn import optim
-from minicompress.pruning import GradualPruning, Mask, mask_weights, sparsity
-from minicompress.quantization import WeightClustering
-
-from .course import Course, jitter
+from minicompress import container
+from minicompress.nn import Training
+from minicompress.pruning import GradualPruning, mask_weights
+from minicompress.quantization import share_weights
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long, how much, how fast; epochs, fractions in [0, 1], learning rates at the start of a cosine.
+    """How long, how much, how fast: a `Training` for each stage; epochs, fractions in [0, 1].
 
     ``protect`` multiplies a layer's magnitudes in the network-wide ranking: {"fc3.weight": 2.0} keeps more of it.
     ``clusters`` is the number of centroids of each weight array, ``bias_clusters`` of each bias array.
     """
 
-    train_epochs: int
-    prune_epochs: int
-    share_epochs: int
+    train: Training
+    prune: Training
+    share: Training
     sparsity: float
     clusters: int = 16
     bias_clusters: int = 16
-    train_lr: float = 0.1
-    prune_lr: float = 0.1
-    share_lr: float = 1e-3
-    weight_decay: float = 0.0
-    batch_size: int = 128
-    jitter: int = 0
     prune_until: float = 0.6  # the share of the pruning epochs after which the sparsity stands
     choose_from: float = 0.0  # the share of the other stages' epochs before the first that may be the best: with few
     # validation images an early epoch can win by luck
@@ -44,54 +38,42 @@ class Plan:
                              "come before the last step")
 
 
-def deep_compression(model, dataset, plan, folder, *, resume=False, progress=None, report=None, rng):
-    """Compress an untrained model and return its `Stage`s: dense, pruned, shared.
+def deep_compression(lab, model, plan):
+    """Compress an untrained model on a lab's data and return its `Stage`s: dense, pruned, shared.
 
-    Writes ``dense.mcz``, ``pruned.mcz``, ``compressed.mcz`` and a checkpoint for each stage into ``folder``.
-    ``report`` is called with each Stage as it is done. The test set is read only to report errors; weights are
-    chosen on the validation split. Raises KeyboardInterrupt after Ctrl-C, with all checkpoints in place.
+    Writes ``dense.mcz``, ``pruned.mcz``, ``compressed.mcz`` and a checkpoint for each stage. Raises KeyboardInterrupt
+    after Ctrl-C, with all checkpoints in place.
     """
-    course = Course(dataset, folder, batch_size=plan.batch_size, augment=jitter(plan.jitter), resume=resume,
-                    progress=progress, say=report, rng=rng)
-    course.train("train", model, _sgd(model, plan.train_lr, plan.weight_decay), plan.train_epochs,
-                 best_from=int(plan.choose_from * plan.train_epochs))
-    course.write("dense", model)
+    lab.train("train", model, plan.train, best_from=int(plan.choose_from * plan.train.epochs))
+    lab.write("dense", model)
 
     weights = mask_weights(model)
-    end = plan.prune_until * plan.prune_epochs
+    end = plan.prune_until * plan.prune.epochs
     pruning = GradualPruning(weights, final=plan.sparsity, end=end, scale=plan.protect)
-    course.train("prune", model, _sgd(model, plan.prune_lr, plan.weight_decay), plan.prune_epochs, schedules=[pruning],
-                 best_from=min(int(end) + 1, plan.prune_epochs - 1))
-    course.write("pruned", model)
+    lab.train("prune", model, plan.prune, schedule=pruning, best_from=min(int(end) + 1, plan.prune.epochs - 1))
+    lab.write("pruned", model)
 
     share_weights(model, plan.clusters, plan.bias_clusters)
-    course.train("share", model, optim.Adam(model.parameters(), lr=plan.share_lr), plan.share_epochs,
-                 best_from=int(plan.choose_from * plan.share_epochs))
-    course.write("shared", model, file="compressed")
-    return list(course.stages.values())
+    lab.train("share", model, plan.share, best_from=int(plan.choose_from * plan.share.epochs))
+    lab.write("shared", model, file="compressed")
+    return list(lab.stages.values())
 
 
-def _sgd(model, lr, weight_decay):
-    return optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=weight_decay)
+def measure(lab, model, plan):
+    """`deep_compression` with the small file checked in a fresh process; returns a dict ready for JSON.
 
-
-def share_weights(model, clusters, bias_clusters):
-    """Cluster every parameter of a model, of the pruned ones what survived; they are left with trained centroids.
-
-    >>> import numpy as np
-    >>> from minicompress import models
-    >>> model = models.mlp([4, 8, 2], rng=np.random.default_rng(0))
-    >>> share_weights(model, 4, 2)
-    >>> len(np.unique(model.fc1.weight.effective().numpy()))
-    4
+    ``seconds`` run from the beginning of training to the checked file; ``gzip_bytes`` is the dense file's size after
+    gzip; errors are fractions of the test set; ``sizes`` say what the small file's bytes are spent on. Raises
+    `fresh.FreshProcessError` if the file doesn't compute what the model does.
     """
-    for _, parameter in model.named_parameters(projections=False):
-        masks = [Mask(projection.mask_) for projection in parameter.projections if isinstance(projection, Mask)]
-        k = clusters if parameter.ndim > 1 else bias_clusters
-        nn.project(parameter, *masks, WeightClustering(k))
-
-
-def network_sparsity(model):
-    """The share of zeros among all weights of a model (PR-1), biases left out."""
-    arrays = [p.effective().numpy() for _, p in model.named_parameters(projections=False) if p.ndim > 1]
-    return sum(sparsity(a) * a.size for a in arrays) / sum(a.size for a in arrays)
+    begin, stages = time.perf_counter(), deep_compression(lab, model, plan)
+    dense, small = stages[0], stages[-1]
+    digest = lab.check(model, small.path)
+    return {
+        "seconds": time.perf_counter() - begin, "dense_bytes": dense.bytes, "compressed_bytes": small.bytes,
+        "ratio": small.ratio, "dense_error": dense.error, "error": small.error,
+        "gzip_bytes": len(gzip.compress(dense.path.read_bytes(), 9, mtime=0)),
+        "stages": [{"stage": s.name, "error": s.error, "bytes": s.bytes, "ratio": s.ratio, "seconds": s.seconds}
+                   for s in stages],
+        "sizes": container.inspect(small.path).sizes, "logits_sha256": digest, "plan": asdict(plan),
+    }

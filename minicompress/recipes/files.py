@@ -6,6 +6,22 @@ from pathlib import Path
 
 from minicompress import container, data, models, nn
 
+KEYS = """\
+The JSON report has the keys: data, model, seed; seconds (wall clock);
+dense_bytes, compressed_bytes and ratio (sizes of two real files, dense by
+compressed); dense_error and error (fractions of the test set).
+"""
+EVALUATION_KEYS = KEYS + """\
+dense_bytes: of the file's own network, without what was cut or folded.
+Null where the file doesn't tell: seed, dense_error. Also accuracy, precision,
+recall, f1 per class and macro_…, confusion, images, sizes, arrays and file.
+"""
+CONTENTS_KEYS = KEYS + """\
+dense_bytes: of the file's own network, without what was cut or folded.
+Null where the file doesn't tell: data, seed, seconds, errors. Also sizes (bytes
+per part, which sum to the file's) and arrays (the columns of the table).
+"""
+
 
 def evaluation(path, data_name):
     """``(report, Measures)`` of a file's network on the test split of a data set.

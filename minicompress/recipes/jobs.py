@@ -4,25 +4,28 @@ The working folder beside the file holds ``job.json``, what is being compressed,
 that is killed and resumed there ends with the same bytes in the file.
 """
 
-import gzip
 import hashlib
 import json
 import os
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 import minicompress
-from minicompress import atomic, container, data, models
+from minicompress import atomic, data, models
 
-from . import fresh
-from .deep_compression import Plan, deep_compression
+from . import files
+from .deep_compression import Plan, measure
+from .lab import Lab
 from .plans import plan_for, quick
 
-VALIDATION = 1 / 12  # of the training images: 5 000 of MNIST's 60 000
 _OURS = ("job.json", ".job.*.tmp.json", "*.checkpoint", "dense.mcz", "pruned.mcz", "compressed.mcz", ".*.tmp.mcz")
+KEYS = files.KEYS + """\
+Also gzip_bytes (of the dense file, gzipped), stages, sizes (bytes per part),
+plan, resumed (then seconds are the last process's), logits_sha256 and file or
+files.
+"""
 
 
 class OtherJobError(ValueError):
@@ -33,25 +36,33 @@ class OtherJobError(ValueError):
 class Job:
     """What is compressed, and how: the same job gives the same file on the same machine.
 
-    ``dataset`` with its validation split, ``model`` untrained, ``rng`` in the state that training begins with.
+    ``model`` untrained, ``lab`` with the data, their validation split held out, and its generator in the state that
+    training begins with.
     """
 
     data: str
     model_name: str
-    seed: int
     plan: Plan
-    dataset: data.Dataset
     model: object
-    rng: np.random.Generator
+    lab: Lab
 
     def identity(self):
         """All that the bytes of the file depend on, ready for JSON; of the data their pixels, as folders change."""
         pixels = hashlib.sha256()
-        for split in (self.dataset.train, self.dataset.validation, self.dataset.test):
+        dataset = self.lab.dataset
+        for split in (dataset.train, dataset.validation, dataset.test):
             for array in split:
                 pixels.update(np.ascontiguousarray(array))
         return {"version": minicompress.__version__, "data": pixels.hexdigest(), "model": self.model_name,
-                "seed": self.seed} | {f"plan.{name}": value for name, value in asdict(self.plan).items()}
+                "seed": self.lab.seed} | _flat({"plan": asdict(self.plan)})
+
+
+def _flat(values, path=""):
+    """Dicts within dicts as one, ``{"plan.train.epochs": 3}``."""
+    flat = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{path}{name}.") if isinstance(value, dict) and value else {f"{path}{name}": value}
+    return flat
 
 
 def prepare(data_name, model_name, *, seed=0, plan=None, shortened=False):
@@ -60,57 +71,44 @@ def prepare(data_name, model_name, *, seed=0, plan=None, shortened=False):
     Raises ValueError for a name that nothing has, files that are not what they should be, and a model that doesn't fit.
 
     >>> job = prepare("digits", "mlp:64,30,10")
-    >>> len(job.dataset.validation.images), job.plan.jitter
+    >>> len(job.lab.dataset.validation.images), job.plan.train.jitter
     (120, 1)
     """
-    rng = np.random.default_rng(seed)
+    lab = Lab(seed)
     try:
-        dataset = data.load(data_name, validation=VALIDATION, rng=rng)
+        dataset = lab.load(data_name)
     except data.DataError:
         raise
     except ValueError:  # of the fraction, which is no word of the caller's
         raise ValueError(f"{data_name} has too few training images: a twelfth of them, at least one, is held out for "
                          "validation, so at least 7 are needed") from None
-    model = models.build(model_name, rng=rng, image_shape=dataset.image_shape, num_classes=dataset.num_classes)
+    model = models.build(model_name, rng=lab.rng, image_shape=dataset.image_shape, num_classes=dataset.num_classes)
     if plan is None:
         plan = plan_for(model_name, examples=len(dataset.train.images), image_shape=dataset.image_shape)
-    return Job(data_name, model_name, seed, quick(plan) if shortened else plan, dataset, model, rng)
+    return Job(data_name, model_name, quick(plan) if shortened else plan, model, lab)
 
 
-def run(job, folder, *, resume=False, progress=None, report=None):
-    """Carry a job out in a folder; returns its report, a dict ready for JSON.
+def run(job, folder, *, resume=False, progress=None, say=None):
+    """Carry a job out in a folder; returns its report, that of `deep_compression.measure` and what it is about.
 
-    Leaves ``dense.mcz``, ``pruned.mcz`` and ``compressed.mcz`` there, the last one checked in a fresh process, beside
-    what resuming needs. In the report ``seconds`` run from the beginning of training to the checked file, of the last
-    process only if it was resumed; ``gzip_bytes`` is the dense file's size after gzip; errors are fractions of the
-    test set. Raises OtherJobError if that is what the folder holds and it is to be resumed, `fresh.FreshProcessError`
-    if the file doesn't compute what the model does, KeyboardInterrupt after Ctrl-C.
+    Leaves the three files there, beside what resuming needs; ``seconds`` are the last process's if it was resumed.
+    Raises OtherJobError if that is what the folder holds and it is to be resumed, and what `measure` does.
     """
-    begin, folder = time.perf_counter(), Path(folder)
+    folder = Path(folder)
     resumed = open_folder(job, folder, resume)
-    stages = deep_compression(job.model, job.dataset, job.plan, folder, resume=resumed, progress=progress,
-                              report=report, rng=job.rng)
-    digest = fresh.check(job.model, stages[-1].path, job.dataset)
-    inspection = container.inspect(stages[-1].path)
-    return {
-        "data": job.data, "model": job.model_name, "seed": job.seed, "seconds": time.perf_counter() - begin,
-        "dense_bytes": stages[0].bytes, "compressed_bytes": stages[-1].bytes, "ratio": stages[-1].ratio,
-        "dense_error": stages[0].error, "error": stages[-1].error,
-        "gzip_bytes": len(gzip.compress(stages[0].path.read_bytes(), 9, mtime=0)), "resumed": resumed,
-        "stages": [{"stage": s.name, "error": s.error, "bytes": s.bytes, "ratio": s.ratio, "seconds": s.seconds}
-                   for s in stages],
-        "sizes": inspection.sizes, "logits_sha256": digest, "plan": asdict(job.plan),
-    }
+    lab = job.lab.at(folder, resume=resumed, progress=progress, say=say)
+    return {"data": job.data, "model": job.model_name, "seed": lab.seed, "resumed": resumed} | measure(
+        lab, job.model, job.plan)
 
 
-def compress(job, file, *, resume=False, progress=None, report=None):
+def compress(job, file, *, resume=False, progress=None, say=None):
     """Carry a job out and leave nothing but ``file``, which ends in .mcz; returns the report of `run`.
 
     Until the end everything is in `work_folder`; the file then appears in one step.
     """
     file = Path(file)
     folder = work_folder(file)
-    result = run(job, folder, resume=resume, progress=progress, report=report)
+    result = run(job, folder, resume=resume, progress=progress, say=say)
     os.replace(folder / "compressed.mcz", file)
     clear(folder)
     return result

@@ -1,24 +1,47 @@
 """Plans that were tuned on validation data, and a rule for the networks between them."""
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from itertools import pairwise
 from math import ceil, sqrt
 
 from minicompress import models
+from minicompress.nn import Training
 
 from .deep_compression import Plan
 
-_LENET_300_100 = Plan(train_epochs=30, prune_epochs=50, share_epochs=10, sparsity=0.975, jitter=2)
-_LENET_5 = Plan(train_epochs=12, prune_epochs=20, share_epochs=5, sparsity=0.975, train_lr=0.05, prune_lr=0.05,
-                weight_decay=2e-4, batch_size=64, jitter=2)
+
+def _plan(training, epochs, sparsity, *, share_lr=1e-3, **options):
+    """Three trainings that differ in their epochs; the last by Adam, which centroids learn better by."""
+    train, prune, share = (replace(training, epochs=count) for count in epochs)
+    return Plan(train, prune, replace(share, lr=share_lr, adam=True, weight_decay=0.0), sparsity, **options)
+
+
+def jittered(plan, pixels):
+    """The same plan with images shifted by so many pixels at most, 0 for none.
+
+    >>> jittered(PLANS["digits"], 0).share.jitter
+    0
+    """
+    return _each_training(plan, lambda training: replace(training, jitter=pixels))
+
+
+def _each_training(plan, change):
+    """A plan whose every `Training`, also within another plan, is changed."""
+    if isinstance(plan, Training):
+        return change(plan)
+    parts = {field.name: getattr(plan, field.name) for field in fields(plan)}
+    return replace(plan, **{name: _each_training(part, change) for name, part in parts.items() if is_dataclass(part)})
+
+
+_LENET_300_100 = _plan(Training(0, 0.1, 128, jitter=2), (30, 50, 10), sparsity=0.975)
+_LENET_5 = _plan(Training(0, 0.05, 64, weight_decay=2e-4, jitter=2), (12, 20, 5), sparsity=0.975)
 
 PLANS = {
     "lenet-300-100": _LENET_300_100,
-    "lenet-300-100-plain": replace(_LENET_300_100, jitter=0),
+    "lenet-300-100-plain": jittered(_LENET_300_100, 0),
     "lenet-5": _LENET_5,
-    "lenet-5-plain": replace(_LENET_5, jitter=0),
-    "digits": Plan(train_epochs=150, prune_epochs=320, share_epochs=40, sparsity=0.83, share_lr=5e-4, jitter=1,
-                   batch_size=64, choose_from=0.67),
+    "lenet-5-plain": jittered(_LENET_5, 0),
+    "digits": _plan(Training(0, 0.1, 64, jitter=1), (150, 320, 40), sparsity=0.83, share_lr=5e-4, choose_from=0.67),
 }
 DIGITS_MODEL = "mlp:64,300,100,10"  # the network that the plan "digits" was tuned for
 FEW = 10_000  # training images: below, the epochs are those of the digits, else those of MNIST
@@ -40,18 +63,19 @@ def plan_for(model, *, examples, image_shape):
         return PLANS[model]
     tuned, base = (DIGITS_MODEL, PLANS["digits"]) if examples < FEW else ("mlp:784,300,100,10", PLANS["lenet-300-100"])
     kept = (1 - base.sparsity) * sqrt(_weights(tuned) / _weights(model))
-    return replace(base, sparsity=round(max(0.0, 1 - kept), 12), jitter=min(base.jitter, min(image_shape) // 8))
+    most = min(image_shape) // 8
+    fitted = _each_training(base, lambda training: replace(training, jitter=min(training.jitter, most)))
+    return replace(fitted, sparsity=round(max(0.0, 1 - kept), 12))
 
 
 def _weights(name):
     return sum(inputs * outputs for inputs, outputs in pairwise(models.mlp_sizes(name)))
 
 
-def quick(plan):
-    """The same plan with a tenth of its epochs, for trying things out.
+def quick(plan, share=0.1):
+    """The same plan with a tenth of its epochs, or another share, for trying things out.
 
-    >>> quick(PLANS["digits"]).train_epochs
+    >>> quick(PLANS["digits"]).train.epochs
     15
     """
-    return replace(plan, **{name: ceil(getattr(plan, name) / 10) for name in
-                            ("train_epochs", "prune_epochs", "share_epochs")})
+    return _each_training(plan, lambda training: replace(training, epochs=max(1, ceil(share * training.epochs))))

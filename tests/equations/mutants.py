@@ -27,7 +27,7 @@ _BY_MODULE = {
         ("PR-13", "weight.effective().numpy(), level)", "np.abs(weight.effective().numpy()), level / 100)"),
         ("PR-13", "batch_size).error", "batch_size).accuracy"),
     ],
-    "minicompress.recipes.channels": [
+    "minicompress.pruning.scratch": [
         ("PR-18", "round(epochs * large_macs / small_macs)", "round(epochs * small_macs / large_macs)"),
         ("PR-18", "round(epochs * large_macs / small_macs)", "epochs * large_macs // small_macs + 1"),
         ("PR-18", "round(epochs * large_macs / small_macs)", "epochs"),

@@ -380,3 +380,28 @@ def test_fit_trains_the_centroids_of_shared_weights():
     assert history.loss[-1] < 0.5 * before
     assert len(np.unique(model.fc1.weight.effective().numpy())) <= 4
     np.testing.assert_array_equal(model.fc1.weight.projections[0].codes_, codes)
+
+
+@pytest.mark.parametrize(("adam", "warm_up"), [(False, 0.0), (False, 1.5), (True, 0.0)])
+def test_a_training_says_what_its_fields_would(adam, warm_up):
+    """The same bits, by a `Training` or by an optimizer, schedules and the rest."""
+    training = nn.Training(epochs=4, lr=0.05, batch_size=8, weight_decay=1e-3, adam=adam, warm_up=warm_up, jitter=1)
+    x, y = np.random.default_rng(0).random((24, 1, 4, 4), dtype=np.float32), np.arange(24) % 3
+    models_ = [models.mlp([16, 5, 3], rng=np.random.default_rng(1)) for _ in range(2)]
+    nn.fit(models_[0], (x, y), training, progress=False, rng=np.random.default_rng(2))
+    parameters = models_[1].parameters()
+    optimizer = optim.Adam(parameters, 0.05, weight_decay=1e-3) if adam else optim.SGD(parameters, 0.05, 0.9, 1e-3)
+    schedule = [optim.CosineAnnealingLR(optimizer, 4), *([optim.LinearLR(optimizer, 0.0, warm_up)] if warm_up else [])]
+    nn.fit(models_[1], (x, y), epochs=4, optimizer=optimizer, schedule=schedule, batch_size=8, augment=data.Jitter(1),
+           progress=False, rng=np.random.default_rng(2))
+    assert (models_[0].fc1.weight.data == models_[1].fc1.weight.data).all()
+
+
+@pytest.mark.parametrize("beside", [{"epochs": 3}, {"augment": data.Jitter(1)}])
+def test_a_training_takes_nothing_beside_it(beside):
+    model = models.mlp([4, 3], rng=np.random.default_rng(0))
+    with pytest.raises(TypeError, match="expected a Training, without epochs"):
+        nn.fit(model, (np.zeros((3, 4), np.float32), np.arange(3)), nn.Training(1), **beside,
+               rng=np.random.default_rng(0))
+    with pytest.raises(TypeError, match="training is 3, expected a Training"):
+        nn.fit(model, (np.zeros((3, 4), np.float32), np.arange(3)), 3, rng=np.random.default_rng(0))

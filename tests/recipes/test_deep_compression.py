@@ -5,20 +5,23 @@ import importlib
 import numpy as np
 import pytest
 
-from minicompress import container, data, models
+from minicompress import container, models
+from minicompress.nn import Training
 from minicompress.pruning import Mask
-from minicompress.recipes import Plan
+from minicompress.quantization import weight_sharing
+from minicompress.recipes import Lab, Plan
 from tests.mutants import mutate
 
 recipe = importlib.import_module("minicompress.recipes.deep_compression")  # the name in recipes is the function
 # So sparse that the weights of the epochs before the last pruning are far better than any behind it.
-PLAN = Plan(train_epochs=3, prune_epochs=4, share_epochs=1, sparsity=0.96, clusters=4, bias_clusters=2)
+PLAN = Plan(Training(3, 0.1, 128), Training(4, 0.1, 128), Training(1, 1e-3, 128, adam=True), sparsity=0.96, clusters=4,
+            bias_clusters=2)
 
 
 def law_the_planned_share_is_pruned(implementation, folder):
-    rng = np.random.default_rng(0)
-    dataset = data.load("digits", validation=300, rng=rng)
-    implementation.deep_compression(models.mlp([64, 20, 10], rng=rng), dataset, PLAN, folder, progress=False, rng=rng)
+    lab = Lab(0, folder, progress=False)
+    lab.load("digits", 300)
+    implementation.deep_compression(lab, models.mlp([64, 20, 10], rng=lab.rng), PLAN)
     pruned, shared = (masks(container.load(folder / name)) for name in ("pruned.mcz", "compressed.mcz"))
     assert np.array_equal(pruned, shared)
     assert np.count_nonzero(~pruned) == round(0.96 * (64 * 20 + 20 * 10))
@@ -35,10 +38,16 @@ def test_the_planned_share_is_pruned(tmp_path):
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    (" schedules=[pruning],", ""),
-    ("best_from=min(int(end) + 1, plan.prune_epochs - 1)", "best_from=0"),
-    ("nn.project(parameter, *masks, W", "nn.project(parameter, W"),
+    (" schedule=pruning,", ""),
+    ("best_from=min(int(end) + 1, plan.prune.epochs - 1)", "best_from=0"),
 ])
 def test_mutants_are_caught(old, new, tmp_path):
     with pytest.raises((AssertionError, ValueError)):
         law_the_planned_share_is_pruned(mutate(recipe, old, new), tmp_path)
+
+
+def test_clustering_that_forgets_the_masks_is_caught(tmp_path, monkeypatch):
+    mutant = mutate(weight_sharing, "project(parameter, *masks, W", "project(parameter, W")
+    monkeypatch.setattr(recipe, "share_weights", mutant.share_weights)
+    with pytest.raises((AssertionError, ValueError)):
+        law_the_planned_share_is_pruned(recipe, tmp_path)

@@ -10,7 +10,8 @@ import pytest
 
 import minicompress
 from minicompress import container, data, engine, models, nn
-from minicompress.recipes import fresh, share_weights
+from minicompress.quantization import share_weights
+from minicompress.recipes import fresh
 
 DIGITS = data.load("digits")
 

@@ -14,9 +14,9 @@ import pytest
 
 from minicompress import container, data, nn
 from minicompress.nn import optim
-from minicompress.recipes import Plan, fresh, jobs
+from minicompress.recipes import fresh, jobs
 
-PLAN = Plan(train_epochs=2, prune_epochs=3, share_epochs=2, sparsity=0.7, clusters=4, bias_clusters=2, jitter=1)
+from .test_resume import PLAN
 
 
 def job(data_name="digits", model="mlp:64,20,10", seed=0, plan=PLAN):
@@ -32,7 +32,7 @@ def uninterrupted():
 
 def test_the_report_is_about_the_file(tmp_path):
     seen = []
-    report = jobs.compress(job(), tmp_path / "net.mcz", report=seen.append)
+    report = jobs.compress(job(), tmp_path / "net.mcz", say=seen.append)
     file = tmp_path / "net.mcz"
     assert [stage.name for stage in seen] == ["dense", "pruned", "shared"]
     assert [path.name for path in tmp_path.iterdir()] == ["net.mcz"]
@@ -60,13 +60,13 @@ def test_the_seed_decides_everything():
     assert first.identity() == again.identity() != other.identity()
     assert (first.model.fc1.weight.data == again.model.fc1.weight.data).all()
     assert not (first.model.fc1.weight.data == other.model.fc1.weight.data).all()
-    assert (first.dataset.validation.images == again.dataset.validation.images).all()
-    assert not (first.dataset.validation.images == other.dataset.validation.images).all()
-    assert first.rng.random() == again.rng.random() != other.rng.random()
+    assert (first.lab.dataset.validation.images == again.lab.dataset.validation.images).all()
+    assert not (first.lab.dataset.validation.images == other.lab.dataset.validation.images).all()
+    assert first.lab.rng.random() == again.lab.rng.random() != other.lab.rng.random()
 
 
 def test_validation_is_a_twelfth_of_training_and_nothing_of_test():
-    dataset = job().dataset
+    dataset = job().lab.dataset
     assert len(dataset.validation.images) == round(1438 / 12) and len(dataset.test.images) == 359
     assert len(dataset.train.images) + len(dataset.validation.images) == 1438
 
@@ -121,7 +121,8 @@ def half_done(file, monkeypatch, **options):
     ({"seed": 1}, "seed 0, not 1"),
     ({"model": "mlp:64,21,10"}, "model mlp:64,20,10, not mlp:64,21,10"),
     ({"plan": replace(PLAN, sparsity=0.8)}, "plan.sparsity 0.7, not 0.8"),
-    ({"plan": replace(PLAN, prune_epochs=4), "seed": 3}, "seed 0, not 3; plan.prune_epochs 3, not 4"),
+    ({"plan": replace(PLAN, prune=replace(PLAN.prune, epochs=4)), "seed": 3},
+     "seed 0, not 3; plan.prune.epochs 3, not 4"),
 ])
 def test_another_job_is_not_resumed(options, message, tmp_path, monkeypatch):
     file = tmp_path / "net.mcz"

@@ -6,6 +6,7 @@ import pytest
 
 from minicompress import models
 from minicompress.recipes import PLANS, plan_for, quick
+from minicompress.recipes.plans import jittered
 
 MNIST = {"examples": 55_000, "image_shape": (28, 28)}
 DIGITS = {"examples": 1318, "image_shape": (8, 8)}
@@ -14,7 +15,7 @@ DIGITS = {"examples": 1318, "image_shape": (8, 8)}
 def test_the_lenets_have_their_own_plans():
     for name in ("lenet-300-100", "lenet-5"):
         assert plan_for(name, **MNIST) == PLANS[name]
-        assert replace(PLANS[name], jitter=0) == PLANS[f"{name}-plain"] != PLANS[name]
+        assert jittered(PLANS[name], 0) == PLANS[f"{name}-plain"] != PLANS[name]
 
 
 def test_an_mlp_of_the_tuned_size_gets_the_tuned_plan():
@@ -30,8 +31,8 @@ def test_kept_weights_grow_with_the_root_of_all():
 
 
 def test_small_images_are_jittered_less_than_they_are_wide():
-    assert [plan_for("mlp:16,10", examples=100, image_shape=shape).jitter for shape in ((4, 4), (16, 8), (1, 28))] \
-        == [0, 1, 0]
+    plans = [plan_for("mlp:16,10", examples=100, image_shape=shape) for shape in ((4, 4), (16, 8), (1, 28))]
+    assert [plan.train.jitter for plan in plans] == [plan.share.jitter for plan in plans] == [0, 1, 0]
 
 
 @pytest.mark.parametrize("name", ["digits", "lenet-5-plain", "lenet", "mlp:3"])
@@ -44,6 +45,8 @@ def test_names_that_are_no_model_have_no_plan(name):
 def test_quick_shortens_the_epochs_alone():
     for plan in PLANS.values():
         short = quick(plan)
-        for name in ("train_epochs", "prune_epochs", "share_epochs"):
-            assert 10 * getattr(short, name) - 10 < getattr(plan, name) <= 10 * getattr(short, name)
-        assert replace(short, **{n: getattr(plan, n) for n in ("train_epochs", "prune_epochs", "share_epochs")}) == plan
+        for name in ("train", "prune", "share"):
+            few, many = getattr(short, name).epochs, getattr(plan, name).epochs
+            assert 10 * few - 10 < many <= 10 * few
+        assert replace(short, **{name: replace(getattr(short, name), epochs=getattr(plan, name).epochs)
+                                 for name in ("train", "prune", "share")}) == plan

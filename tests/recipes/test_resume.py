@@ -7,15 +7,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from minicompress import data, models, nn
-from minicompress.recipes.deep_compression import Plan, deep_compression
+from minicompress import models, nn
+from minicompress.nn import Training
+from minicompress.recipes import Lab, Plan, deep_compression
 
-PLAN = Plan(train_epochs=2, prune_epochs=3, share_epochs=2, sparsity=0.7, clusters=4, bias_clusters=2, jitter=1)
+
+def plan(*epochs):
+    train, prune, share = (Training(count, 0.1, 128, jitter=1) for count in epochs)
+    return Plan(train, prune, replace(share, lr=1e-3, adam=True), sparsity=0.7, clusters=4, bias_clusters=2)
+
+
+PLAN = plan(2, 3, 2)
 FILES = ["dense.mcz", "pruned.mcz", "compressed.mcz"]
 
 
@@ -24,9 +31,9 @@ class Killed(BaseException):
 
 
 def run(folder, seed=0, plan=PLAN, **options):
-    rng = np.random.default_rng(seed)
-    dataset = data.load("digits", validation=300, rng=rng)
-    return deep_compression(models.mlp([64, 20, 10], rng=rng), dataset, plan, folder, rng=rng, **options)
+    lab = Lab(seed, folder, **options)
+    lab.load("digits", 300)
+    return deep_compression(lab, models.mlp([64, 20, 10], rng=lab.rng), plan)
 
 
 def contents(folder):
@@ -77,7 +84,7 @@ def test_a_fresh_run_does_not_resume_what_an_earlier_one_left(tmp_path, monkeypa
 
 
 def main(folder):
-    run(folder, plan=Plan(**{**vars(PLAN), "train_epochs": 60, "prune_epochs": 60, "share_epochs": 40}), resume=True)
+    run(folder, plan=plan(60, 60, 40), resume=True)
 
 
 def start(folder):

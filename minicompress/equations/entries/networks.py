@@ -185,7 +185,7 @@ SCRATCH = Equation(
     arguments={"epochs": "e, of the large network", "macs": "for one example, (2,): of the large network, of the small",
                "parameters": "how many the large has, and the small, (2,)"},
     results={"scratch_e": "epochs", "scratch_b": "epochs, a whole number; at a half either neighbour"},
-    implementation="minicompress.recipes.channels.scratch_epochs", adapt=_by_budget,
+    implementation="minicompress.pruning.scratch_epochs", adapt=_by_budget,
     reference=_printed_scratch, inputs=_cut,
     properties={"Scratch-E is as many epochs": _same_epochs, "Scratch-B is as many MACs": _same_macs,
                 "half the MACs are twice the epochs": _half_is_twice},

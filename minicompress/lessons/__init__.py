@@ -1,0 +1,1 @@
+"""The project's notebooks, wherever they are installed, and the grading of submitted ones."""
