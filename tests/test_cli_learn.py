@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from minicompress import equations
+from minicompress import checker
 from minicompress.lessons import grading, notebooks
 from tests.test_cli import refused, run
 
@@ -21,19 +21,47 @@ def mine(tmp_path):
 
 def test_the_list_names_every_equation(capsys):
     code, out, _ = run(capsys, "equations")
-    assert code == 0 and [line.split()[0] for line in out.splitlines()[1:]] == [e.id for e in equations.equations()]
+    assert code == 0 and [line.split()[0] for line in out.splitlines()[1:]] == [e.id for e in checker.equations()]
     assert max(map(len, out.splitlines())) <= 80
 
 
 def test_one_equation_in_full(capsys):
     code, out, _ = run(capsys, "equations", "kd-1")
-    entry = equations.equation("KD-1")
+    entry = checker.equation("KD-1")
     assert code == 0 and all(words in out for words in (entry.formula, entry.source, entry.implementation,
                                                         entry.signature, *entry.properties,
                                                         *(trap.says for trap in entry.traps)))
     code, out, _ = run(capsys, "equations", "--json", "KD-1")
     found, = json.loads(out)["equations"]
     assert found["id"] == "KD-1" and found["latex"] and found["reference"] and found["traps"]
+
+
+def test_every_paper_is_printed_once_as_bibtex(capsys):
+    code, out, _ = run(capsys, "equations", "--bibtex")
+    entries = out.strip().split("\n\n")
+    assert code == 0 and entries == [paper.bibtex() for paper in checker.papers()]
+    keys = [entry.splitlines()[0].removeprefix("@misc{").rstrip(",") for entry in entries]
+    assert len(set(keys)) == len(keys) > 10 and "jacob2018quantization" in keys
+    code, out, _ = run(capsys, "equations", "--bibtex", "--json")
+    report = json.loads(out)
+    assert [paper["bibtex"] for paper in report["papers"]] == entries and len(report["equations"]) > 50
+    jacob, = (paper for paper in report["papers"] if paper["key"] == "jacob2018quantization")
+    assert jacob["arxiv"] == "1712.05877" and jacob["year"] == 2018 and jacob["authors"][0] == "Jacob, Benoit"
+    assert jacob["doi"] and jacob["title"] and jacob["venue"]
+
+
+def test_papers_of_some_equations_alone(capsys, monkeypatch):
+    """QU-1 is of two papers, ME-2 of none."""
+    code, out, _ = run(capsys, "equations", "QU-1:dequantize", "ME-2", "--bibtex")
+    assert code == 0 and out.count("@misc{") == 1 and "{Jacob, Benoit and " in out
+    code, out, _ = run(capsys, "equations", "ME-2", "--bibtex", "--json")
+    assert code == 0 and json.loads(out)["papers"] == []
+    code, out, _ = run(capsys, "equations", "ME-2", "--json")
+    assert code == 0 and json.loads(out).keys() == {"equations"}
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run(capsys, "equations", "--help")
+    assert code == 0 and "--bibtex" in out and "key, authors,\ntitle, year, venue, arxiv, doi and bibtex" in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_verify_says_how_much_was_tried(capsys):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from minicompress import equations
+from minicompress.checker import equation
 from minicompress.lessons import grading, reading
 
 ROOT = Path(__file__).parents[1]
@@ -141,7 +141,7 @@ def test_exercises_are_three_and_stand_in_the_ledger(path):
         stub, call = ast.parse(cell).body
         assert ast.unparse(call) == f"check('{exercise.id}', {exercise.function})"
         assert ast.get_docstring(stub) and ast.unparse(stub.body[-1]) == "..."
-        assert [a.arg for a in stub.args.args] == list(equations.equation(exercise.id).arguments)
+        assert [a.arg for a in stub.args.args] == list(equation(exercise.id).arguments)
     assert reading.exercises(read(SOLUTIONS[path.stem])) == asked
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from minicompress import coding
 from minicompress.claims import Claim, Quantity, milliseconds, percent, precise_times
 from minicompress.columns import table
-from minicompress.equations.coding import entropy
+from minicompress.equations.coding.huffman import entropy
 from minicompress.forms import Codebook
 
 SYMBOLS, ALPHABET, BITS = 10**6, 64, 4.5

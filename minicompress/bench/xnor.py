@@ -8,7 +8,7 @@ import numpy as np
 
 from minicompress.claims import Claim, Quantity, milliseconds, precise_times
 from minicompress.columns import table
-from minicompress.equations.binarization import speedup
+from minicompress.equations.binarization.xnor import speedup
 from minicompress.kernels import xnor
 
 PRODUCTS = {  # (M, K) times (K, N), and how often a side computes it in one turn

@@ -1,8 +1,10 @@
 """The commands for learners and teachers: ``equations | verify | check | grade | notebooks``."""
 
 import argparse
+from dataclasses import asdict
 
-from minicompress import equations
+from minicompress import checker
+from minicompress.checker.paper import Citation
 from minicompress.lessons import grading, notebooks
 
 from . import tables
@@ -10,8 +12,9 @@ from .refusal import refusing
 
 _KEYS = {
     "equations": "The JSON report has the key equations: for each id, title, formula, latex,\n"
-                 "source, signature, arguments, results, implementation, reference, properties\n"
-                 "and traps.\n",
+                 "source, signature, arguments, results, symbols, implementation, reference,\n"
+                 "properties and traps. With --bibtex also the key papers: for each key, authors,\n"
+                 "title, year, venue, arxiv, doi and bibtex; null where there is none.\n",
     "verify": "The JSON report has the keys: passed, inputs, seed, equations (id, title, passed,\n"
               "inputs, properties, function, failures). Exit code 1 if any fails.\n",
     "check": "The JSON report has the keys: id, title, passed, verdict, message, property,\n"
@@ -26,6 +29,7 @@ _KEYS = {
 def add_commands(command):
     """Add them by ``command(name, run, summary, keys=…)``, which gives a parser."""
     listing = command("equations", _equations, "list the equations, or show some in full", keys=_KEYS["equations"])
+    listing.add_argument("--bibtex", action="store_true", help="print the papers that they cite, each once, as BibTeX")
     verify = command("verify", _verify, "run the equations' properties against the package", keys=_KEYS["verify"])
     verify.add_argument("--examples", type=_count, default=60, metavar="N", help="inputs each (default: %(default)s)")
     for sub in (listing, verify):
@@ -43,13 +47,18 @@ def add_commands(command):
 def is_argument(word):
     """Whether a word behind ``--json`` is no name of a report, but what these commands take."""
     return word.endswith(".ipynb") or ".py:" in word or word.upper() in {
-        name.upper() for id in equations.equations() for name in (id.id, id.row)}
+        name.upper() for id in checker.equations() for name in (id.id, id.row)}
 
 
 def _equations(args):
     with refusing(ValueError):
-        found = equations.equations(args.ids or None)
+        found = checker.equations(args.ids or None)
     report = {"equations": [entry.report() for entry in found]}
+    if args.bibtex:
+        cited = {place.paper for entry in found for place in entry.cite if isinstance(place, Citation)}
+        papers = [paper for paper in checker.papers() if paper in cited]
+        report["papers"] = [asdict(paper) | {"bibtex": paper.bibtex()} for paper in papers]
+        return report, "\n\n".join(paper["bibtex"] for paper in report["papers"])
     if args.ids:
         return report, "\n\n".join(map(str, found))
     return report, tables.table(["ID", "title"], [[entry.id, entry.title] for entry in found], left=2)
@@ -57,13 +66,13 @@ def _equations(args):
 
 def _verify(args):
     with refusing(ValueError):
-        result = equations.verify(args.ids or None, examples=args.examples)
+        result = checker.verify(args.ids or None, examples=args.examples)
     return result.report, str(result), int(not result)
 
 
 def _check(args):
     with refusing(ValueError):
-        result = equations.check_file(args.id, args.function)
+        result = checker.check_file(args.id, args.function)
     return result.report, str(result), int(not result)
 
 

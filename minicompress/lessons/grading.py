@@ -12,8 +12,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from minicompress.equations.checker import Check, check
-from minicompress.equations.sheltered import NoAnswer, ask
+from minicompress.checker import Check, check
+from minicompress.checker.own_process import NoAnswer, ask
 
 from . import reading
 from .notebooks import code_cells, lessons, read_notebook

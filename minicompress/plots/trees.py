@@ -1,6 +1,6 @@
 """Huffman's tree."""
 
-from minicompress.equations.coding import canonical_codes
+from minicompress.equations.coding.huffman import canonical_codes
 
 from .sheet import ACCENT, INK, sheet
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from minicompress.clustering import optimal
 from minicompress.coding.huffman import code_lengths
-from minicompress.equations.coding import canonical_codes
+from minicompress.equations.coding.huffman import canonical_codes
 from minicompress.pruning import magnitude_mask
 
 from .sheet import ACCENT, INK, SHADE, sheet

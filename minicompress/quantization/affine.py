@@ -57,19 +57,26 @@ def choose_params(r_min, r_max, bits, *, symmetric=False):
     return scale, zero_point.astype(np.int32)
 
 
-def quantize(r, scale, zero_point, quant_min, quant_max):
+def quantize(r, scale, zero_point, quant_min, quant_max, *, add_zero_point="before"):
     """q = clip(round(r/s + z), q_min, q_max) (QU-1): computed in float64, halves rounded to even, clipped, then cast.
 
-    r: an array; scale, zero_point: broadcast against it; quant_min, quant_max: int32 integers. Returns the smallest
-    signed integers that hold the codes: int8, int16 or int32. Infinities are clipped. Raises ValueError for NaN, which
-    has no code, for q_min > q_max, for a scale that is not a finite number above 0, and for a zero point that is no
-    code, by which 0 would not be exact; TypeError for bounds and zero points that are no integers, and for what is no
-    real numbers.
-    Source: Jacob et al. 2018, eq. 1 and 12.
+    r: an array; scale, zero_point: broadcast against it; quant_min, quant_max: int32 integers. ``add_zero_point``: to
+    r/s "before" it is rounded, as Jacob et al., or "after", q = clip(round(r/s) + z), as ONNX's QuantizeLinear and
+    PyTorch: for an odd z that is another code at halves. Everything else in this package adds it before.
+
+    Returns the smallest signed integers that hold the codes: int8, int16 or int32. Infinities are clipped. Raises
+    ValueError for NaN, which has no code, for q_min > q_max, for a scale that is not a finite number above 0, for a
+    zero point that is no code, by which 0 would not be exact, and for another ``add_zero_point``; TypeError for bounds
+    and zero points that are no integers, and for what is no real numbers.
+    Source: Jacob et al. 2018, eq. 1 and 12; for "after" ONNX's operators, QuantizeLinear.
 
     >>> quantize([-9.0, 0.25, 0.75, 9.0], 0.5, 0, -2, 1)
     array([-2,  0,  1,  1], dtype=int8)
+    >>> [quantize(0.25, 0.5, 1, -8, 7, add_zero_point=when).item() for when in ("before", "after")]
+    [2, 1]
     """
+    if add_zero_point not in ("before", "after"):
+        raise ValueError(f"add_zero_point is {add_zero_point!r}, expected 'before' or 'after' rounding")
     for name, bound in (("quant_min", quant_min), ("quant_max", quant_max)):
         _require_integers(name, bound, -(2**31), 2**31 - 1)
     if quant_min > quant_max:
@@ -80,7 +87,7 @@ def quantize(r, scale, zero_point, quant_min, quant_max):
         raise TypeError(f"r is an array of {r.dtype}, expected real numbers")
     if np.isnan(r).any():
         raise ValueError(f"NaN in an array of shape {r.shape} has no code")
-    return _codes(r, scale, zero_point, quant_min, quant_max)
+    return _codes(r, scale, zero_point, quant_min, quant_max, rounded_first=add_zero_point == "after")
 
 
 def _require_scale(scale):
@@ -98,9 +105,11 @@ def _require_integers(name, values, low, high):
         raise ValueError(f"{name} is {shown}, from {values.min()} to {values.max()}, expected {low} to {high}")
 
 
-def _codes(r, scale, zero_point, low, high):
+def _codes(r, scale, zero_point, low, high, *, rounded_first=False):
     """`quantize` for what a mask may hide: NaN, too, becomes some code."""
     codes = np.asarray(r / np.asarray(scale, np.float64))  # NumPy gives a number, not an array, for no axes
+    if rounded_first:
+        np.rint(codes, codes)
     codes += zero_point
     codes = np.fmax(np.fmin(np.rint(codes, out=codes), high, out=codes), low, out=codes)
     return codes.astype(np.result_type(np.min_scalar_type(min(low, -1)), np.min_scalar_type(-1 - high)))

@@ -7,7 +7,7 @@ import pytest
 
 from minicompress import coding
 from minicompress.bench import huffman
-from minicompress.equations.coding import entropy
+from minicompress.equations.coding.huffman import entropy
 from minicompress.forms import Codebook
 
 

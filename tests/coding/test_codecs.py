@@ -9,7 +9,9 @@ import pytest
 
 from minicompress import coding
 from minicompress.coding.bits import varint
-from minicompress.equations import coding as literal
+from minicompress.equations.coding.huffman import entropy
+from minicompress.equations.coding.relative_index import relative_index
+from minicompress.equations.quantization.weight_sharing import compression_rate
 from minicompress.forms import Codebook, Dense, Form, Sparse
 
 DENSE, SPARSE, CODEBOOK = b"\x00", b"\x01", b"\x02"
@@ -157,7 +159,7 @@ def test_fixed_width_matches_the_compression_rate():
     codes = np.arange(4096).reshape(64, 64) % 16  # uniform: Huffman can't gain
     encoded = coding.encode(Codebook(codes, np.arange(16.0, dtype=np.float32), 4))
     sizes = encoded.sizes()
-    assert 4 * codes.size / (sizes["payload"] + sizes["codebooks"]) == literal.compression_rate(codes.size, 32, 16)
+    assert 4 * codes.size / (sizes["payload"] + sizes["codebooks"]) == compression_rate(codes.size, 32, 16)
     assert len(encoded) == sizes["payload"] + sizes["codebooks"] + sizes["header"] and sizes["header"] < 10
 
 
@@ -165,8 +167,8 @@ def test_huffman_is_used_where_it_pays():
     rng = np.random.default_rng(0)
     codes = np.minimum(rng.geometric(0.5, 5000) - 1, 15)
     encoded = coding.encode(Codebook(codes, np.arange(16.0), 4))
-    entropy = literal.entropy(np.bincount(codes).tolist())
-    assert entropy * 5000 / 8 <= encoded.sizes()["payload"] <= (entropy + 0.1) * 5000 / 8
+    bits = entropy(np.bincount(codes).tolist())
+    assert bits * 5000 / 8 <= encoded.sizes()["payload"] <= (bits + 0.1) * 5000 / 8
     assert encoded.sizes()["code tables"] < 20
 
 
@@ -178,7 +180,7 @@ def test_columns_of_hans_tables():
     stats, kept = encoded.stats, int(mask.sum())
     assert stats["weights"] == 20_000 and stats["kept"] == kept / 20_000 and stats["weight_bits"] == 5
     values = (mask * (codes + 1)).ravel().tolist()
-    slots, k = min((len(literal.relative_index(values, k)[0]) * (k + 5), k) for k in range(1, 9))
+    slots, k = min((len(relative_index(values, k)[0]) * (k + 5), k) for k in range(1, 9))
     assert stats["index_bits"] == pytest.approx(k * (slots / (k + 5)) / kept)
     assert stats["weight_bits_huffman"] == 8 * encoded.sizes()["payload"] / kept < 5
     assert stats["index_bits_huffman"] == 8 * encoded.sizes()["indices"] / kept < stats["index_bits"]

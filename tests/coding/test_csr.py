@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minicompress.coding import CorruptDataError, csr
-from minicompress.equations import coding as literal
+from minicompress.equations.coding import csr as literal
 from tests.mutants import mutate
 
 VALUES = st.sampled_from([0.0, 0.0, 0.0, -0.0, 1.5, -2.0, float("nan"), float("inf"), 1e-45])

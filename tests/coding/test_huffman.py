@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicompress.coding import CorruptDataError, huffman
-from minicompress.equations import coding as literal
+from minicompress.equations.coding import huffman as literal
 from tests.mutants import mutate
 
 COUNTS = st.lists(st.integers(0, 1000), min_size=1, max_size=40)

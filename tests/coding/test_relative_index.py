@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicompress.coding import CorruptDataError, relative_index
-from minicompress.equations import coding as literal
+from minicompress.equations.coding import relative_index as literal
 from tests.mutants import mutate
 
 RUNS = st.lists(st.tuples(st.integers(0, 40), st.sampled_from([1.5, -2.0, float("inf")])), max_size=12)

@@ -5,7 +5,7 @@ import pytest
 
 from minicompress import distillation
 from minicompress.engine import Tensor
-from minicompress.equations import distillation as literal
+from minicompress.equations.distillation.softened import softened
 
 Z, V, Y = np.array([[1.0, -2.0, 0.5]], np.float32), np.array([[2.0, 0.0, -4.0]], np.float32), np.array([2])
 LOSS = {"temperature": 2.0, "alpha": 0.5}
@@ -156,5 +156,5 @@ def test_gradients_flow_through_softened():
     """∂p_i/∂z_j = p_i(δ_ij − p_j)/T, so that other losses can be built on it."""
     z = Tensor(Z.astype(float), requires_grad=True)
     distillation.softened(z, 2.0)[0, 1].backward()
-    p = literal.softened(Z[0].tolist(), 2.0)
+    p = softened(Z[0].tolist(), 2.0)
     assert z.grad[0].tolist() == pytest.approx([p[1] * ((j == 1) - p[j]) / 2.0 for j in range(3)])

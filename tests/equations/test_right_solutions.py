@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from minicompress.equations import check
+from minicompress.checker import check
 
 
 def magnitude_mask(w, s):
@@ -161,6 +161,7 @@ def schedule_in_float32(t, s_i, s_f, t_0, n, dt):
 @pytest.mark.parametrize(("id", "function"), [
     ("PR-2", magnitude_mask), ("PR-9", weighted_ends), ("PR-9", schedule_in_float32), ("PR-10", masked_training),
     ("QU-1", quantize_in_plain_python), ("QU-2", asymmetric_in_float32), ("QU-10", multiplier), ("QU-14", huffman),
+    ("QU-1:after", lambda r, s, z, low, high: np.clip(np.rint(r / s) + z, low, high)),
     ("KD-2", soft_target_loss), ("PR-16:product", by_bincount), ("PR-16:product", by_rows(math.fsum)),
     ("PR-13", by_quantile), ("QU-9", by_big_integers),
     ("PR-18", budgets(round)), ("PR-18", budgets(lambda e: math.floor(e + 0.5))),

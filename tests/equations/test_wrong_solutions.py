@@ -6,13 +6,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from minicompress import equations
-from minicompress.equations import check, suite
+from minicompress import checker
+from minicompress.checker import check, trial
 
 
 def reference(id, **fixed):
     """The formula itself with some of its arguments hard-wired."""
-    entry = equations.equation(id)
+    entry = checker.equation(id)
 
     def function(*inputs):
         return entry.reference(*(dict(zip(entry.arguments, inputs, strict=True)) | fixed).values())
@@ -44,13 +44,13 @@ def int16_layer(q1, q2, b, z1, z2, z3, m0, n, q_min, q_max):
 
 def whole(id):
     """The formula of whole numbers, as if there were no others."""
-    function = equations.equation(id).reference
+    function = checker.equation(id).reference
     return lambda first, *rest: function(np.trunc(first), *rest)
 
 
 def huffman(most=np.inf):
     """Right up to so many bits, then cut."""
-    function = equations.equation("QU-14").reference
+    function = checker.equation("QU-14").reference
     return lambda counts: np.minimum(function(counts), most)
 
 
@@ -64,11 +64,20 @@ def softmax(z, floor=0.0, eps=0.0):
     return np.maximum(e / (e.sum(axis=-1, keepdims=True) + eps), floor)
 
 
+def without_gaps(x):
+    """So many numbers from the memory that x lies in, as if it had no gaps."""
+    return np.ndarray(x.shape, x.dtype, x if x.base is None else x.base)
+
+
 WRONG = {
     "int16": ("QU-10:layer", int16_layer),
     "int8": ("QU-1:dequantize", lambda q, s, z: s * (q.astype(np.int8) - np.int8(z))),
     "nearly zero": ("PR-1", lambda x: np.mean(np.isclose(x, 0))),
     "5 bits": ("QU-14", huffman(5)), "15 bits": ("QU-14", huffman(15)), "32 bits": ("QU-14", huffman(32)),
+    "first row": ("KD-1", lambda z, T: softmax(z / T) if z.ndim < 2 else np.broadcast_to(softmax(z[:1] / T), z.shape)),
+    "two axes alone": ("KD-1", lambda z, T: softmax(z / T) if z.ndim < 3 else softmax(z.swapaxes(1, 2) / T).swapaxes(
+        1, 2)),
+    "gaps in memory": ("PR-1", lambda x: np.mean(without_gaps(x) == 0)),
     "beyond 6000": ("KD-1", lambda z, T: softmax(np.clip(z, -6000, 6000) / T)),
     "floor in large layers": ("PR-2", lambda w, s: np.argsort(np.argsort(np.abs(w), kind="stable")) >= (
         int(s * w.size) if w.size > 50 else round(s * w.size))),
@@ -88,7 +97,7 @@ DOUBLE = {
     "an epsilon": ("KD-1", lambda z, T: softmax(z / T, eps=1e-6)),
     "a floor": ("KD-1", lambda z, T: softmax(z / T, floor=1e-7)),
     "six digits": ("KD-1", lambda z, T: softmax(z / T).round(6)),
-    "nearly": ("KD-2", lambda *inputs: (1 + 1e-5) * equations.equation("KD-2").reference(*inputs)),
+    "nearly": ("KD-2", lambda *inputs: (1 + 1e-5) * checker.equation("KD-2").reference(*inputs)),
 }
 
 
@@ -105,7 +114,7 @@ def test_single_precision_passes_where_every_number_is_of_it():
 
 def moved(w, k):
     """The best clusters, all their centroids moved so that the error is a thirtieth larger."""
-    centroids, codes = map(np.array, equations.equation("QU-11").reference(w, k))
+    centroids, codes = map(np.array, checker.equation("QU-11").reference(w, k))
     return centroids + np.sqrt(np.mean((w - centroids[codes]) ** 2) / 30), codes
 
 
@@ -115,7 +124,8 @@ def colder(z, T):
 
 
 def tilted(z, T):
-    return softmax(z / T) + (0.05 * np.eye(z.size)[0] - 0.05 * np.eye(z.size)[-1] if T > 1e6 else 0)
+    each = np.eye(z.shape[-1])
+    return softmax(z / T) + (0.05 * each[0] - 0.05 * each[-1] if T > 1e6 else 0)
 
 
 def loaded(x, rng):
@@ -130,5 +140,5 @@ def loaded(x, rng):
 ])
 def test_a_property_has_no_slack(id, property, function):
     """What is a little wrong is found by the property that says so, not by another one alone."""
-    entry = equations.equation(id)
-    assert property in suite.run(entry, entry.subject(function), entry.examples(36)).failed
+    entry = checker.equation(id)
+    assert property in trial.run(entry, entry.subject(function), entry.examples(36)).failed

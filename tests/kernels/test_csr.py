@@ -9,7 +9,7 @@ from scipy import sparse
 
 from minicompress import coding, forms
 from minicompress.coding import csr as coder
-from minicompress.equations import pruning as literal
+from minicompress.equations.coding.csr import csr_product
 from minicompress.kernels import csr
 from minicompress.kernels.csr import CSR
 from tests.mutants import mutate
@@ -30,7 +30,7 @@ def products(draw):
 def law_product_is_the_printed_one(kernel, matrix, x):
     """For small integers, which floats add without rounding."""
     arrays = coder.encode(matrix)
-    expected = literal.csr_product(*(array.tolist() for array in arrays), x.tolist())
+    expected = csr_product(*(array.tolist() for array in arrays), x.tolist())
     assert (kernel(*arrays, matrix.shape) @ x).tolist() == expected
 
 

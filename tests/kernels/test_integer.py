@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from minicompress.equations import affine as literal
+from minicompress.equations.quantization import integer as literal
 from minicompress.kernels import integer
 from tests.mutants import mutate
 

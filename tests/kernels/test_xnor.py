@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from minicompress import engine
 from minicompress.engine import Tensor
-from minicompress.equations import binarization as literal
+from minicompress.equations.binarization import xnor as literal
+from minicompress.equations.binarization.weights import sign
 from minicompress.kernels import xnor
 from tests.mutants import mutate
 
@@ -26,7 +27,7 @@ def packs_the_signs(m, x):
     for place in np.ndindex(len(x), *x.shape[2:]):
         row = x[place[0], :, *place[1:]]
         number = sum(int(w) << 64 * i for i, w in enumerate(words[place[0], :, *place[1:]]))
-        assert number == sum((literal.sign(v) > 0) << i for i, v in enumerate(row.tolist()))
+        assert number == sum((sign(v) > 0) << i for i, v in enumerate(row.tolist()))
 
 
 def product_is_exact(m, rows, columns, n, seed):

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from minicompress import nn
-from minicompress.equations import channels as literal
+from minicompress.equations.pruning.networks import evaluate, together
 
 
 def randomise(model, rng, dtype):
@@ -124,7 +124,7 @@ def rounding(model, images):
     for _, module in model.named_modules():
         weight = getattr(module, "weight", None)
         operations += 8 + (weight.size // weight.shape[0] if weight is not None else 4)
-    magnitude = values(literal.evaluate(spelled(model, magnitudes=True), channels_of(np.abs(images).max(axis=0))))
+    magnitude = values(evaluate(spelled(model, magnitudes=True), channels_of(np.abs(images).max(axis=0))))
     return 2 * np.finfo(images.dtype).eps * operations * magnitude
 
 
@@ -133,7 +133,7 @@ def rounding(model, images):
 
 def groups_of(model, image):
     """The sets of channels that can be cut, each only as a whole: none of the input's and none of the output's."""
-    groups = literal.together(spelled(model), channels_of(image))
+    groups = together(spelled(model), channels_of(image))
     last = list(dict(model.named_modules()))[-1]
     return [group for group in groups if not any(layer in ("", last) for layer, _ in group)]
 

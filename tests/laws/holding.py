@@ -1,7 +1,7 @@
 """The ledger's properties as laws of the package, on inputs that hypothesis finds."""
 
-from minicompress.equations import equation
-from minicompress.equations.subject import SINGLE
+from minicompress.checker import equation
+from minicompress.checker.call import SINGLE
 
 
 def hold(id, *inputs):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minicompress.equations import engine as literal
+from tests.engine import literal
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from minicompress.equations import affine as literal
+from minicompress.equations.quantization.affine import code_bounds, dequantize, quantize
+from minicompress.equations.quantization.scales import asymmetric_params, symmetric_scale
+from minicompress.equations.quantization.weights import decibels
 from minicompress.quantization import affine
 from tests.mutants import mutate
 
@@ -19,13 +21,14 @@ EPS = float(np.finfo(np.float32).eps)
 
 
 def _literal_quantize(r, s, z, low, high):
-    return np.array([literal.affine_quantize(float(x), float(s), int(z), low, high) for x in np.ravel(r)])
+    return np.array([quantize(float(x), float(s), int(z), low, high) for x in np.ravel(r)])
 
 
 def _literal_params(r_min, r_max, bits, *, symmetric=False):
-    s, z = (literal.symmetric_params if symmetric else literal.asymmetric_params)(float(r_min), float(r_max), bits)
+    span = float(r_min), float(r_max), bits
+    s, z = (symmetric_scale(*span), 0) if symmetric else asymmetric_params(*span)
     s32 = np.float32(max(s, 2.0**-126))
-    low, high = literal.code_bounds(bits)
+    low, high = code_bounds(bits)
     if not symmetric and s != s32:  # the zero point belongs to the scale that is stored
         z = min(max(round(low - min(float(r_min), 0.0) / float(s32)), low), high)
     return s32, z
@@ -33,7 +36,7 @@ def _literal_params(r_min, r_max, bits, *, symmetric=False):
 
 LITERAL = SimpleNamespace(
     choose_params=_literal_params, quantize=_literal_quantize,
-    dequantize=lambda q, s, z: np.array([np.float32(literal.affine_dequantize(int(c), float(s), int(z))) for c in q]))
+    dequantize=lambda q, s, z: np.array([np.float32(dequantize(int(c), float(s), int(z))) for c in q]))
 
 
 def ranges(draw_from=F32):
@@ -57,19 +60,19 @@ def bound(s, bits):
 def law_the_error_is_at_most_half_a_step(m, low, high, bits, symmetric):
     s, z = m.choose_params(low, high, bits, symmetric=symmetric)
     r = points(low, high)
-    error = np.abs(m.dequantize(m.quantize(r, s, z, *literal.code_bounds(bits)), s, z).astype(np.float64) - r)
+    error = np.abs(m.dequantize(m.quantize(r, s, z, *code_bounds(bits)), s, z).astype(np.float64) - r)
     assert error.max() <= bound(s, bits)
 
 
 def law_zero_is_exact(m, low, high, bits, symmetric):
     s, z = m.choose_params(low, high, bits, symmetric=symmetric)
-    assert m.quantize(np.zeros(1, np.float32), s, z, *literal.code_bounds(bits)).tolist() == [int(z)]
+    assert m.quantize(np.zeros(1, np.float32), s, z, *code_bounds(bits)).tolist() == [int(z)]
     assert m.dequantize(np.array([int(z)]), s, z).tolist() == [0.0]
 
 
 def law_params_are_in_their_bounds(m, low, high, bits, symmetric):
     s, z = m.choose_params(low, high, bits, symmetric=symmetric)
-    q_min, q_max = literal.code_bounds(bits)
+    q_min, q_max = code_bounds(bits)
     assert np.float32(s) == s and np.isfinite(s) and s > 0 and q_min <= z <= q_max and z == int(z)
     assert not symmetric or z == 0
 
@@ -81,14 +84,14 @@ def law_params_are_as_printed(m, low, high, bits, symmetric):
 
 def law_twice_is_once(m, low, high, bits, symmetric):
     s, z = m.choose_params(low, high, bits, symmetric=symmetric)
-    once = m.quantize(points(low, high), s, z, *literal.code_bounds(bits))
-    assert m.quantize(m.dequantize(once, s, z), s, z, *literal.code_bounds(bits)).tolist() == once.tolist()
+    once = m.quantize(points(low, high), s, z, *code_bounds(bits))
+    assert m.quantize(m.dequantize(once, s, z), s, z, *code_bounds(bits)).tolist() == once.tolist()
 
 
 def law_order_is_kept(m, low, high, bits, symmetric):
     s, z = m.choose_params(low, high, bits, symmetric=symmetric)
     beyond = np.concatenate([points(low, high), points(3 * low, 3 * high)])
-    codes = m.quantize(np.sort(beyond), s, z, *literal.code_bounds(bits)).astype(int)
+    codes = m.quantize(np.sort(beyond), s, z, *code_bounds(bits)).astype(int)
     assert (np.diff(codes) >= 0).all()
 
 
@@ -96,13 +99,13 @@ def law_codes_are_as_printed(m, low, high, bits, symmetric):
     s, z = m.choose_params(low, high, bits, symmetric=symmetric)
     halves = np.float32(s) * (np.arange(-9, 10) / np.float32(2))  # ties, and what is clipped
     r = np.concatenate([points(5 * low, 5 * high), halves])
-    assert m.quantize(r, s, z, *literal.code_bounds(bits)).tolist() == \
-        _literal_quantize(r, s, z, *literal.code_bounds(bits)).tolist()
+    assert m.quantize(r, s, z, *code_bounds(bits)).tolist() == \
+        _literal_quantize(r, s, z, *code_bounds(bits)).tolist()
 
 
 def law_no_step_to_another_code_is_nearer(m, low, high, bits, symmetric):
     s, z = m.choose_params(low, high, bits, symmetric=symmetric)
-    q_min, q_max = literal.code_bounds(bits)
+    q_min, q_max = code_bounds(bits)
     r = points(low, high).astype(np.float64)
     codes = m.quantize(r, s, z, q_min, q_max).astype(np.int64)
     error = np.abs(float(s) * (codes - int(z)) - r)
@@ -209,7 +212,7 @@ def test_each_bit_gives_six_decibels(symmetric):
     levels = []
     for bits in range(5, 13):
         s, z = affine.choose_params(-1, 1, bits, symmetric=symmetric)
-        levels.append(literal.decibels(r.tolist(), affine.dequantize(
+        levels.append(decibels(r.tolist(), affine.dequantize(
             affine.quantize(r, s, z, *affine.code_range(bits)), s, z).astype(np.float64).tolist()))
     assert np.diff(levels) == pytest.approx(20 * math.log10(2), abs=0.35)
 

@@ -12,7 +12,8 @@ from minicompress import nn
 from minicompress.binarization import packed, projections
 from minicompress.binarization.rewrite import SignActivation
 from minicompress.engine import Codes, Tensor, surrogate
-from minicompress.equations import binarization as literal
+from minicompress.equations.binarization import scaling, weights
+from minicompress.equations.binarization.packed import batch_norm_sign, threshold_signs
 from minicompress.forms import Sign
 from minicompress.nn import Parameter, Projection
 from minicompress.nn.optim import SGD
@@ -36,7 +37,7 @@ def gradient(f, x, g):
 
 def signs_are_never_zero(m):
     """(BI-1), and −0.0 counts as ≥ 0."""
-    expected = [literal.sign(x) for x in EDGES.tolist()]
+    expected = [weights.sign(x) for x in EDGES.tolist()]
     for f in (m.sign, m.BinaryConnect()):
         y = f(Tensor(EDGES)).numpy()
         assert y.tolist() == expected and y.dtype == np.float32
@@ -45,7 +46,7 @@ def signs_are_never_zero(m):
 
 def gradients_pass_within_one(m):
     """(BI-3) for activations and weights, drawn ones too."""
-    expected = np.float32([literal.straight_through(x, 2.5) for x in EDGES.tolist()])
+    expected = np.float32([weights.straight_through(x, 2.5) for x in EDGES.tolist()])
     for f in (m.sign, m.BinaryConnect(), m.StochasticBinaryConnect(rng=np.random.default_rng(0))):
         np.testing.assert_array_equal(gradient(f, EDGES, 2.5), expected)
 
@@ -54,7 +55,7 @@ def draws_have_their_probability(m, n=20_000):
     """(BI-2) The share of +1 within 5 standard deviations; no chance is left from |x| = 1 on."""
     projection = m.StochasticBinaryConnect(rng=np.random.default_rng(3))
     for x in (-1.5, -1.0, -0.6, 0.0, 0.25, 0.9, 1.0, 2.0):
-        p = literal.probability_of_plus(x)
+        p = weights.probability_of_plus(x)
         draws = projection(Tensor(np.full(n, x, np.float32), requires_grad=True)).numpy()
         assert set(draws.tolist()) <= {-1.0, 1.0}
         assert abs((draws > 0).mean() - p) <= 5 * np.sqrt(p * (1 - p) / n)
@@ -65,7 +66,7 @@ def draws_have_their_probability(m, n=20_000):
 def evaluation_is_the_one_named(m):
     """(BI-2) Without a graph the weights are the real ones, as in the paper, or their signs."""
     w = np.clip(EDGES, -1, 1)
-    for evaluation, expected in (("real", w), ("sign", [literal.sign(x) for x in w.tolist()])):
+    for evaluation, expected in (("real", w), ("sign", [weights.sign(x) for x in w.tolist()])):
         parameter = nn.project(Parameter(w), m.StochasticBinaryConnect(evaluation, rng=np.random.default_rng(0)))
         with nn.evaluating(nn.Sequential()):
             np.testing.assert_array_equal(parameter.effective().numpy(), expected)
@@ -78,7 +79,7 @@ def steps_stay_within_one(m):
         parameter, slopes = nn.project(Parameter(w), make()), np.float32([3, 2, -1, -4, 0.5, 1])
         optimizer = SGD([parameter], lr=0.25)
         for _ in range(3):
-            expected = [literal.clipped_step(x, g, 0.25)
+            expected = [weights.clipped_step(x, g, 0.25)
                         for x, g in zip(parameter.data.tolist(), slopes.tolist(), strict=True)]
             optimizer.zero_grad()
             parameter.effective().backward(slopes)
@@ -90,8 +91,8 @@ def no_scaled_sign_is_better(m, w):
     """(BI-5) Beside all 2ⁿ signs, each with its own best scale."""
     form = m.ScaledSign(axis=None).fit(w).form(w)
     error = float(((w.astype(float) - form.dense().astype(float)) ** 2).sum())
-    assert error <= literal.least_error(w.astype(float).tolist()) + 1e-6 * float((w.astype(float) ** 2).sum())
-    alpha, signs = literal.scaling(w.astype(float).tolist())
+    assert error <= scaling.least_error(w.astype(float).tolist()) + 1e-6 * float((w.astype(float) ** 2).sum())
+    alpha, signs = scaling.scaling(w.astype(float).tolist())
     np.testing.assert_allclose(form.alpha, alpha, rtol=1e-6)
     assert np.where(form.bits, 1, -1).tolist() == signs
 
@@ -106,9 +107,9 @@ def each_channel_has_its_scale_and_gradient(m):
         effective, back = projection(Tensor(w)).numpy(), gradient(projection, w, np.where(keep, g, 0))
         for channel in range(4):
             kept = keep[channel]
-            alpha, signs = literal.scaling(w[channel][kept].astype(float).tolist())
+            alpha, signs = scaling.scaling(w[channel][kept].astype(float).tolist())
             np.testing.assert_allclose(effective[channel][kept], np.multiply(alpha, signs), rtol=1e-6)
-            expected = literal.scaling_gradient(*(a[channel][kept].astype(float).tolist() for a in (w, g)))
+            expected = scaling.scaling_gradient(*(a[channel][kept].astype(float).tolist() for a in (w, g)))
             np.testing.assert_allclose(back[channel][kept], expected, rtol=1e-5, atol=1e-6)
             assert not back[channel][~kept].any()
 
@@ -181,17 +182,17 @@ RATIONALS = st.fractions(-20, 20, max_denominator=6)
 
 @given(st.integers(-30, 30), RATIONALS, st.fractions("1/6", 9, max_denominator=6), RATIONALS, RATIONALS)
 def test_on_paper_the_threshold_is_the_batch_norm(x, mean, deviation, gamma, beta):
-    assert literal.threshold_sign(x, mean, deviation, gamma, beta) == \
-        literal.batch_norm_sign(x, mean, deviation, gamma, beta)
+    assert threshold_signs(x, mean, deviation, gamma, beta) == \
+        batch_norm_sign(x, mean, deviation, gamma, beta)
     if gamma:
         tie = mean - beta * deviation / gamma
-        assert literal.threshold_sign(tie, mean, deviation, gamma, beta) == 1
+        assert threshold_signs(tie, mean, deviation, gamma, beta) == 1
 
 
 def test_the_scale_of_the_paper_is_exact_in_fractions():
     w = [Fraction(3), Fraction(-1, 2), Fraction(0), Fraction(2, 3)]
-    alpha, signs = literal.scaling(w)
-    assert sum((x - alpha * b) ** 2 for x, b in zip(w, signs, strict=True)) == literal.least_error(w)
+    alpha, signs = scaling.scaling(w)
+    assert sum((x - alpha * b) ** 2 for x, b in zip(w, signs, strict=True)) == scaling.least_error(w)
 
 
 class _Signum(projections.BinaryConnect):

@@ -12,7 +12,9 @@ from hypothesis.extra import numpy as hnp
 from minicompress import models, nn, pruning
 from minicompress.data import batches
 from minicompress.engine import Tensor
-from minicompress.equations import channels as literal
+from minicompress.equations.pruning.criteria import filter_norm
+from minicompress.equations.pruning.networks import evaluate
+from minicompress.equations.pruning.slimming import slimming_loss, slimming_subgradient
 from minicompress.nn import channels as tracing
 from minicompress.pruning import channels as cutting
 from minicompress.pruning import cut_channels
@@ -41,7 +43,7 @@ def outputs(model, images):
 def law_cutting_is_zeroing_what_reads(cut, model, images, keep, gone):
     """(PR-8)"""
     smaller = cut(model, images, keep)
-    expected = [values(literal.evaluate(spelled(model), channels_of(image), gone)) for image in images]
+    expected = [values(evaluate(spelled(model), channels_of(image), gone)) for image in images]
     assert (np.abs(outputs(smaller, images) - expected) <= rounding(model, images)).all()
 
 
@@ -60,7 +62,7 @@ def law_absorbing_is_zeroing_the_scales(cut, model, images, keep, gone):
     for name, module in still.named_modules():
         if isinstance(module, nn.BatchNorm1d):
             module.weight.data[[c for layer, c in gone if layer == name]] = 0
-    expected = [values(literal.evaluate(spelled(still), channels_of(image))) for image in images]
+    expected = [values(evaluate(spelled(still), channels_of(image))) for image in images]
     assert (np.abs(outputs(smaller, images) - expected) <= rounding(model, images)).all()
 
 
@@ -94,7 +96,7 @@ def test_absorbing_is_zeroing_the_scales(case):
 def law_filter_norm(norm, weight, order):
     """(PR-4) As printed, permuted like the filters, homogeneous."""
     found = norm(weight, order)
-    expected = literal.filter_norm(weight.astype(float).reshape(len(weight), -1).tolist(), order)
+    expected = filter_norm(weight.astype(float).reshape(len(weight), -1).tolist(), order)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert np.array_equal(norm(weight[::-1], order), found[::-1])
     np.testing.assert_allclose(norm(-4 * weight, order), 4 * found, rtol=1e-12)
@@ -139,8 +141,8 @@ def law_slimming(slimming, model, batch, strength):
     gammas = [p for name, p in model.named_parameters() if name.startswith("bn") and name.endswith("weight")]
     plain, found = (gradients(loss, model, batch, gammas) for loss in (nn.cross_entropy, slimming(strength)))
     values = np.concatenate([p.data for p in gammas]).tolist()
-    assert found[0] == pytest.approx(literal.slimming_loss(plain[0], values, strength), rel=1e-6)
-    expected = [literal.slimming_subgradient(gamma, strength) for gamma in values]
+    assert found[0] == pytest.approx(slimming_loss(plain[0], values, strength), rel=1e-6)
+    expected = slimming_subgradient(values, strength)
     np.testing.assert_allclose(found[1] - plain[1], expected, atol=1e-6)
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minicompress import clustering
-from minicompress.equations import quantization as literal
+from minicompress.equations.quantization import clustering as pages
+from minicompress.equations.quantization import partitions as literal
 from tests.laws.holding import hold
 from tests.mutants import mutate
 
@@ -68,7 +69,7 @@ def law_no_single_code_step_lowers_the_error(implementation, w, k):
     """Exactly, for the centroids as returned; and of two nearest ones the lower."""
     for cluster in both(implementation):
         centroids, codes = cluster(w, k)
-        assert codes.tolist() == literal.assign([Fraction(a) for a in w.tolist()],
+        assert codes.tolist() == pages.assign([Fraction(a) for a in w.tolist()],
                                                 [Fraction(a) for a in centroids.tolist()])
 
 
@@ -270,7 +271,7 @@ LINES = np.array([0.0, 1.0, 10.0])
 
 
 def textbook_kmeans(w, k):
-    centroids, codes = literal.lloyd(w.tolist(), literal.linear_centroids(w.tolist(), k), 20)[-1]
+    centroids, codes = pages.lloyd(w.tolist(), literal.linear_centroids(w.tolist(), k), 20)
     return np.array(centroids), np.array(codes, np.uint8)
 
 

@@ -11,7 +11,15 @@ from hypothesis.extra import numpy as hnp
 
 from minicompress.distillation import losses as module
 from minicompress.engine import Tensor, gradcheck
-from minicompress.equations import distillation as literal
+from minicompress.equations.distillation.logit_regression import high_temperature_gradient, logit_regression
+from minicompress.equations.distillation.soft_targets import (
+    divergence,
+    gradient_of_parts,
+    lambda_loss,
+    loss_of_parts,
+)
+from minicompress.equations.distillation.softened import entropy, softened
+from minicompress.equations.distillation.teachers import mean_of_logits, mean_of_probabilities
 from tests.mutants import mutate
 
 EPS = np.finfo(np.float64).eps
@@ -43,24 +51,24 @@ def literally():
     def soft_target_loss(z, v, y, *, temperature, alpha, beta=None, scale="T^2"):
         y = np.zeros_like(z) if y is None else np.eye(z.shape[1])[y] if np.ndim(y) == 1 else y
         parts = temperature, alpha, 1 - alpha if beta is None else beta, {"T^2": temperature**2, "1": 1.0}[scale]
-        gradient = by_rows(lambda *rows: literal.soft_target_gradient(*rows, *parts), z, v, y) / len(z)
-        return literal.soft_target_loss(z.tolist(), v.tolist(), y.tolist(), *parts), gradient
+        gradient = by_rows(lambda *rows: gradient_of_parts(*rows, *parts), z, v, y) / len(z)
+        return loss_of_parts(z.tolist(), v.tolist(), y.tolist(), *parts), gradient
 
     def soft_targets(v, *, temperature, weights=None, combine="probabilities"):
         v = v if isinstance(v, list) else [v]
         weights = [1 / len(v)] * len(v) if weights is None else list(weights)
-        rule = {"probabilities": literal.mean_of_probabilities, "logits": literal.mean_of_logits}[combine]
+        rule = {"probabilities": mean_of_probabilities, "logits": mean_of_logits}[combine]
         return np.array([rule([x[n].tolist() for x in v], weights, temperature) for n in range(len(v[0]))])
 
-    def lambda_loss(z, v, y, *, temperature, weight):
-        value = literal.lambda_loss(z.tolist(), v.tolist(), np.eye(z.shape[1])[y].tolist(), temperature, weight)
+    def with_weight(z, v, y, *, temperature, weight):
+        value = lambda_loss(z.tolist(), v.tolist(), y.tolist(), temperature, weight)
         return value, soft_target_loss(z, v, y, temperature=temperature, alpha=1, beta=weight, scale="1")[1]
 
     return SimpleNamespace(
-        softened=lambda z, t: by_rows(lambda row: literal.softened(row, t), z),
-        log_softened=lambda z, t: np.log(by_rows(lambda row: literal.softened(row, t), z)),
-        soft_targets=soft_targets, soft_target_loss=soft_target_loss, lambda_loss=lambda_loss,
-        logit_regression_loss=lambda z, v: (literal.logit_regression(z.tolist(), v.tolist()), (z - v) / len(z)))
+        softened=lambda z, t: by_rows(lambda row: softened(row, t), z),
+        log_softened=lambda z, t: np.log(by_rows(lambda row: softened(row, t), z)),
+        soft_targets=soft_targets, soft_target_loss=soft_target_loss, lambda_loss=with_weight,
+        logit_regression_loss=lambda z, v: (logit_regression(z.tolist(), v.tolist()), (z - v) / len(z)))
 
 
 REAL, LITERAL = on_arrays(module), literally()
@@ -95,8 +103,8 @@ def close(found, expected, ulps=100):
 
 
 def law_softened_is_the_printed_one(kd, z=EXAMPLE[0], t=2.0):
-    close(kd.softened(z, t), by_rows(lambda row: literal.softened(row, t), z))
-    close(kd.log_softened(z, t), by_rows(lambda row: [math.log(p) for p in literal.softened(row, t)], z))
+    close(kd.softened(z, t), by_rows(lambda row: softened(row, t), z))
+    close(kd.log_softened(z, t), by_rows(lambda row: [math.log(p) for p in softened(row, t)], z))
 
 
 def law_softened_is_a_distribution_that_keeps_order_and_ignores_shifts(kd, z=EXAMPLE[0], t=2.0, shift=16.0):
@@ -110,7 +118,7 @@ def law_softened_is_a_distribution_that_keeps_order_and_ignores_shifts(kd, z=EXA
 
 def law_entropy_grows_with_temperature(kd, z=EXAMPLE[0], t=2.0):
     for cold, warm in zip(kd.softened(z, t), kd.softened(z, 1.5 * t), strict=True):
-        assert literal.entropy(warm.tolist()) >= literal.entropy(cold.tolist()) - 1e-14
+        assert entropy(warm.tolist()) >= entropy(cold.tolist()) - 1e-14
     spread = np.ptp(z)
     assert np.abs(kd.softened(z, 1e6) - 1 / z.shape[1]).max() <= 2 * spread / 1e6 + EPS
 
@@ -159,7 +167,7 @@ def law_defaults_are_the_square_and_the_rest(kd, example=EXAMPLE, t=3.0, alpha=0
 def law_alpha_one_is_cross_entropy(kd, example=EXAMPLE, t=3.0):
     z, v, y = example
     value, gradient = kd.soft_target_loss(z, v, y, temperature=t, alpha=1.0)
-    p = by_rows(lambda row: literal.softened(row, 1.0), z)
+    p = by_rows(lambda row: softened(row, 1.0), z)
     close(value, -np.log(p[np.arange(len(y)), y]).mean())
     close(gradient, (p - np.eye(z.shape[1])[y]) / len(z))
 
@@ -170,7 +178,7 @@ def law_it_is_the_divergence_but_for_a_constant_of_z(kd, example=EXAMPLE, t=3.0)
     losses, divergences = [], []
     for student in (z, z[:, ::-1], np.zeros_like(z)):
         losses.append(kd.soft_target_loss(student, v, None, temperature=t, alpha=0.0, scale="1")[0])
-        divergences.append(np.mean([literal.divergence(literal.softened(a, t), literal.softened(b, t))
+        divergences.append(np.mean([divergence(softened(a, t), softened(b, t))
                                     for a, b in zip(v.tolist(), student.tolist(), strict=True)]))
     close(np.diff(losses), np.diff(divergences), ulps=1000)
 
@@ -204,7 +212,7 @@ def law_nothing_is_nan_where_probabilities_underflow(kd, z=LARGE):
 def law_the_teacher_is_the_target_in_the_lambda_form(kd, example=EXAMPLE, t=3.0, weight=0.7):
     z, v, y = example
     value, gradient = kd.lambda_loss(z, v, y, temperature=t, weight=weight)
-    close(value, literal.lambda_loss(z.tolist(), v.tolist(), np.eye(z.shape[1])[y].tolist(), t, weight), ulps=1000)
+    close(value, lambda_loss(z.tolist(), v.tolist(), y.tolist(), t, weight), ulps=1000)
     same = kd.soft_target_loss(z, v, y, temperature=t, alpha=1.0, beta=weight, scale="1")
     close(value, same[0]), close(gradient, same[1])
 
@@ -219,7 +227,7 @@ def law_the_limit_of_high_temperature(kd, example=EXAMPLE):
     spread = max(np.abs(z).max(), np.abs(v).max(), 1.0)
     for t in (20 * spread, 1000 * spread):
         _, gradient = kd.soft_target_loss(z, v, None, temperature=t, alpha=0.0, scale="1")
-        limit = by_rows(lambda *rows, t=t: literal.high_temperature_gradient(*rows, t), z, v) / len(z)
+        limit = by_rows(lambda *rows, t=t: high_temperature_gradient(*rows, t), z, v) / len(z)
         assert np.abs(gradient - limit).max() <= 2 * spread**2 / t**3 / z.size + 10 * EPS / t
         _, regression = kd.logit_regression_loss(z, v)
         close(limit * z.shape[1] * t**2, regression)
@@ -227,7 +235,7 @@ def law_the_limit_of_high_temperature(kd, example=EXAMPLE):
 
 def law_a_mixture_of_teachers_is_a_distribution(kd, teachers=(EXAMPLE[0], EXAMPLE[1]), weights=(0.25, 0.75), t=3.0):
     teachers = list(teachers)
-    for combine, rule in (("probabilities", literal.mean_of_probabilities), ("logits", literal.mean_of_logits)):
+    for combine, rule in (("probabilities", mean_of_probabilities), ("logits", mean_of_logits)):
         p = kd.soft_targets(teachers, temperature=t, weights=list(weights), combine=combine)
         assert (p >= 0).all()
         close(p.sum(axis=1), np.ones(len(p)))
@@ -247,7 +255,7 @@ def law_the_two_mixtures_differ(kd):
 def law_regression_is_half_the_squared_distance(kd, example=EXAMPLE):
     z, v, _ = example
     value, gradient = kd.logit_regression_loss(z, v)
-    close(value, literal.logit_regression(z.tolist(), v.tolist()))
+    close(value, logit_regression(z.tolist(), v.tolist()))
     close(gradient, (z - v) / len(z))
     assert kd.logit_regression_loss(z, z)[0] == 0 and (value > 0) == (z != v).any()
 

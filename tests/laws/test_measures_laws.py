@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicompress import models, nn
-from minicompress.equations import measures as literal
+from minicompress.equations.measures import summary as literal
 from minicompress.nn import metrics, summary
 from tests.laws.holding import hold
 from tests.mutants import mutate

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from minicompress import engine
 from minicompress.engine import GradientError, Tensor, conv, gradcheck, no_grad, ops
 from minicompress.engine.tensor import primitive
-from minicompress.equations import engine as literal
+from tests.engine import literal
 from tests.mutants import mutate
 
 from .ops_table import CASES

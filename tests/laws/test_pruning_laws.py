@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minicompress.engine import Tensor, where
-from minicompress.equations import pruning as literal
+from minicompress.equations.pruning.masks import masked_sgd_step
 from minicompress.nn import Parameter, Projection, optim, project
 from minicompress.pruning import Mask, magnitude, projections, schedule
 from tests.laws.holding import hold
@@ -148,7 +148,7 @@ def law_masked_step_is_the_printed_one(mask, steps=4):
         ((parameter.effective() - Tensor(TARGET)) ** 2).sum().backward()
         sgd.step()
         gradients = [2 * (w - t) for w, t in zip(weights, TARGET.tolist(), strict=True)]
-        weights, velocities = literal.masked_sgd_step(weights, gradients, velocities, keep, 0.05, 0.9, 0.01)
+        weights, velocities = masked_sgd_step(weights, gradients, velocities, keep, 0.05, 0.9, 0.01)
         np.testing.assert_allclose(parameter.effective().numpy(), weights, rtol=1e-12)
 
 

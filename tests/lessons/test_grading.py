@@ -99,14 +99,14 @@ def calling(*lines, before=""):
 
 
 TEXT = "'from minicompress.pruning import sparsity as s; box.append(s(x))'"
-PATCH = "from unittest.mock import patch\ny = patch('minicompress.equations.{}', lambda *a, **k: True).start()"
+PATCH = "from unittest.mock import patch\ny = patch('minicompress.checker.{}', lambda *a, **k: True).start()"
 LEADS_TO_BUILTINS = "m = b['__imp' + 'ort__']('minicomp' + 'ress.pruning', fromlist=['x'])"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("cell", "reason"), [
-    (calling("return 0.5", before=PATCH.format("checker.Check.__bool__")), "it uses unittest"),
-    (calling("return 0.5", before=PATCH.format("suite.hold")), "it uses unittest"),
+    (calling("return 0.5", before=PATCH.format("check.Check.__bool__")), "it uses unittest"),
+    (calling("return 0.5", before=PATCH.format("properties.hold")), "it uses unittest"),
     (calling("d = {}", "np.testing.runstring('import minicompress.pruning as m', d)", "return d['m'].sparsity(x)"),
      "it uses testing"),
     (calling("box = []", f"timeit.timeit({TEXT}, number=1, globals=dict(box=box, x=x))", "return box[0]",

@@ -5,7 +5,7 @@ import pytest
 
 from minicompress import nn
 from minicompress.engine import Tensor
-from minicompress.equations import engine as literal
+from tests.engine import literal
 
 
 def rng(seed=0):

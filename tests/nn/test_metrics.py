@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicompress import models, nn
-from minicompress.equations import measures as literal
+from minicompress.equations.measures import metrics as literal
 from minicompress.nn.metrics import Measures, measures
 
 

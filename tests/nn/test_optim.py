@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minicompress.equations import engine as literal
 from minicompress.nn import Parameter, optim
 from minicompress.pruning import Mask
+from tests.engine import literal
 from tests.mutants import mutate
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])

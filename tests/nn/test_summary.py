@@ -5,7 +5,7 @@ import pytest
 
 from minicompress import models, nn
 from minicompress.engine import relu
-from minicompress.equations import measures as literal
+from minicompress.equations.measures import summary as literal
 
 RNG = np.random.default_rng(0)
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from minicompress import plots
-from minicompress.equations import distillation as literal
+from minicompress.equations.distillation.logit_regression import high_temperature_gradient
+from minicompress.equations.distillation.soft_targets import gradient_of_parts
+from minicompress.equations.distillation.softened import softened
 
 
 def test_each_temperature_shows_its_probabilities():
@@ -15,7 +17,7 @@ def test_each_temperature_shows_its_probabilities():
     assert [ax.get_title() for ax in panels] == ["T = 1", "T = 2", "T = 5", "T = 20"]
     for ax, temperature in zip(panels, (1, 2, 5, 20), strict=True):
         heights = [bar.get_height() for bar in ax.patches]
-        assert heights == pytest.approx(literal.softened(logits, temperature))
+        assert heights == pytest.approx(softened(logits, temperature))
         assert ax.get_ylim()[1] >= 1 and ax.get_xlabel() == "class"
         assert len({bar.get_facecolor() for bar in ax.patches}) == 2, "the answer stands out"
         assert ax.patches[2].get_facecolor() != ax.patches[0].get_facecolor()
@@ -52,9 +54,9 @@ def test_the_gradient_approaches_its_limit_as_one_over_the_temperature():
     measured, line = (line.get_ydata() for line in ax.lines)
     z, v = (a - a.mean(axis=1, keepdims=True) for a in (z, v))
     for t, found in zip((64.0, 128.0, 256.0), measured, strict=True):
-        gradients = [literal.soft_target_gradient(*rows, t, 0.0, 1.0, 1.0) for rows in
+        gradients = [gradient_of_parts(*rows, t, 0.0, 1.0, 1.0) for rows in
                      zip(z.tolist(), v.tolist(), np.zeros((5, 10)).tolist(), strict=True)]
-        limits = [literal.high_temperature_gradient(*rows, t) for rows in zip(z.tolist(), v.tolist(), strict=True)]
+        limits = [high_temperature_gradient(*rows, t) for rows in zip(z.tolist(), v.tolist(), strict=True)]
         expected = np.linalg.norm(np.subtract(gradients, limits)) / np.linalg.norm(limits)
         assert found == pytest.approx(expected, rel=1e-6)
     assert line.tolist() == pytest.approx([4 * measured[2], 2 * measured[2], measured[2]])

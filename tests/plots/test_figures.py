@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from minicompress import container, models, nn, plots
 from minicompress.coding import huffman
-from minicompress.equations.coding import canonical_codes, huffman_lengths
-from minicompress.equations.pruning import magnitude_mask
-from minicompress.equations.quantization import clustering_error, layered_error
+from minicompress.equations.coding.huffman import canonical_codes, huffman_lengths
+from minicompress.equations.pruning.magnitude import magnitude_mask
+from minicompress.equations.quantization.partitions import clustering_error, layered_error
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from minicompress import plots
-from minicompress.equations import affine as literal
+from minicompress.equations.quantization.affine import code_bounds, dequantize, quantize
+from minicompress.equations.quantization.scales import asymmetric_params, symmetric_scale
+from minicompress.equations.quantization.weights import decibels
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_the_staircase_is_the_quantizer_and_stays_within_its_bound(symmetric):
     top, bottom = plots.staircase(-1.0, 3.0, 3, symmetric=symmetric).axes
-    s, z = (literal.symmetric_params if symmetric else literal.asymmetric_params)(-1.0, 3.0, 3)
+    s, z = (symmetric_scale(-1.0, 3.0, 3), 0) if symmetric else asymmetric_params(-1.0, 3.0, 3)
     r, r_hat = top.lines[1].get_data()
     for x, y in zip(r[::100].tolist(), r_hat[::100].tolist(), strict=True):
-        assert y == pytest.approx(literal.affine_dequantize(literal.affine_quantize(x, s, z, -4, 3), s, z), abs=1e-6)
+        assert y == pytest.approx(dequantize(quantize(x, s, z, -4, 3), s, z), abs=1e-6)
     inside = (r >= -1) & (r <= 3)
     assert np.abs(bottom.lines[0].get_ydata()[inside]).max() <= s / 2 + 1e-6
     assert sorted(line.get_ydata()[0] for line in bottom.lines[1:]) == pytest.approx([-s / 2, s / 2])
@@ -28,10 +30,10 @@ def test_the_levels_are_those_of_the_formula_beside_6_02_db_a_bit():
     ax, = plots.error_against_bits({"some": r, "other": r**3}, [2, 4, 8]).axes
     reference, some, other = ax.lines
     for bits, level in zip(*some.get_data(), strict=True):
-        s, z = literal.asymmetric_params(r.min(), r.max(), int(bits))
-        r_hat = [literal.affine_dequantize(literal.affine_quantize(x, s, z, *literal.code_bounds(int(bits))), s, z)
+        s, z = asymmetric_params(r.min(), r.max(), int(bits))
+        r_hat = [dequantize(quantize(x, s, z, *code_bounds(int(bits))), s, z)
                  for x in r.tolist()]
-        assert level == pytest.approx(literal.decibels(r.tolist(), r_hat), abs=1e-3)
+        assert level == pytest.approx(decibels(r.tolist(), r_hat), abs=1e-3)
     assert np.diff(reference.get_ydata()) == pytest.approx([2 * 20 * math.log10(2), 4 * 20 * math.log10(2)])
     assert reference.get_ydata()[-1] == some.get_ydata()[-1] != other.get_ydata()[-1]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["6.02 dB for each bit", "some", "other"]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from minicompress import models, nn
-from minicompress.equations import pruning as literal
+from minicompress.equations.pruning.masks import masked_sgd_step
+from minicompress.equations.pruning.schedule import gradual_sparsity
 from minicompress.nn.optim import SGD
 from minicompress.pruning import GradualPruning, Mask, mask_weights
 
@@ -39,7 +40,7 @@ def test_sparsity_follows_the_schedule_to_the_letter():
     for step in range(50):
         schedule(step, steps_per_epoch=10)
         t = 5 + (step - 5) // 5 * 5  # the last pruning
-        assert pruned_count(weights) == round(literal.gradual_sparsity(t, 0.0, 0.9, 5, 5, 5) * size)
+        assert pruned_count(weights) == round(gradual_sparsity(t, 0.0, 0.9, 5, 5, 5) * size)
     assert pruned_count(weights) == round(0.9 * size)
 
 
@@ -110,7 +111,7 @@ def test_a_masked_step_by_the_letter():
         optimizer.zero_grad()
         p.effective().backward(g)
         optimizer.step()
-        expected, velocities = literal.masked_sgd_step(expected, g.tolist(), velocities, mask.tolist(), 0.1, 0.9, 0.01)
+        expected, velocities = masked_sgd_step(expected, g.tolist(), velocities, mask.tolist(), 0.1, 0.9, 0.01)
         np.testing.assert_allclose(p.effective().numpy(), expected, rtol=1e-12)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minicompress import binarization, data, models, nn, pruning
-from minicompress.equations import pruning as literal
+from minicompress.equations.pruning import sensitivity as literal
 from tests.mutants import mutate
 
 LEVELS = [0.0, 0.3, 0.5, 0.9, 1.0]

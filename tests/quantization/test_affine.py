@@ -5,7 +5,8 @@ import pytest
 
 from minicompress import models, nn
 from minicompress.engine import Tensor
-from minicompress.equations import affine as literal
+from minicompress.equations.quantization import affine as literal
+from minicompress.equations.quantization.fake import straight_through_gradient
 from minicompress.forms import Affine, Dense, Sparse
 from minicompress.nn import Parameter
 from minicompress.pruning import Mask
@@ -36,6 +37,8 @@ from tests.mutants import mutate
     (lambda: quantize([np.nan], 1.0, 0, -8, 7), "no code"), (lambda: quantize([1.0], 1.0, 0, 7, -8), "lower bound"),
     (lambda: quantize([1.0], 1.0, 300, -128, 127), "zero_point is 300, from 300 to 300, expected -128 to 127"),
     (lambda: quantize([1.0], 1.0, [0, -9], -8, 7), r"zero_point is \[0, -9\], from -9 to 0, expected -8 to 7"),
+    (lambda: quantize([1.0], 1.0, 0, -8, 7, add_zero_point="never"), "add_zero_point is 'never', expected 'before' or"),
+    (lambda: quantize([1.0], 1.0, 0, -8, 7, add_zero_point=True), "add_zero_point is True, expected 'before' or"),
     (lambda: quantize([1.0], 1.0, 0, -8, 2**31), "quant_max is 2147483648, .* expected -2147483648 to 2147483647"),
     (lambda: dequantize([2**31], 0.5, 0), r"q is \[2147483648\], .* expected -32768 to 65535"),
     (lambda: dequantize(np.full(9, 65_536), 0.5, 0), r"q is int64 \(9,\), from 65536 to 65536, expected"),
@@ -79,6 +82,31 @@ def test_infinities_are_clipped_and_dtypes_are_narrow():
     assert dequantize(np.array([3], np.int8), 0.5, 1).dtype == np.float32
 
 
+HALVES = np.array([-1.25, -0.75, -0.25, 0.25, 0.75, 1.25])
+
+
+def test_the_zero_point_is_added_before_or_after_rounding():
+    """(QU-1, QU-1:after) For an odd zero point that is another code at halves, and there alone."""
+    for z in (-3, 1):
+        before, after = (quantize(HALVES, 0.5, z, -8, 7, add_zero_point=when) for when in ("before", "after"))
+        assert before.tolist() == list(map(round, (HALVES / 0.5 + z).tolist()))
+        assert after.tolist() == [round(steps) + z for steps in (HALVES / 0.5).tolist()]
+        assert (np.abs(before.astype(int) - after) == 1).all() and before.dtype == after.dtype == np.int8
+    for r, z in ((HALVES, 2), (HALVES + 0.125, 1), (0.25, 0)):
+        before, after = (quantize(r, 0.5, z, -8, 7, add_zero_point=when) for when in ("before", "after"))
+        assert before.tolist() == after.tolist()
+    assert quantize([np.inf, -np.inf, 9.0], 1.0, 3, -8, 7, add_zero_point="after").tolist() == [7, -8, 7]
+    assert quantize(0.25, 0.5, 1, -8, 7, add_zero_point="after").shape == ()
+
+
+def test_by_default_it_is_added_before():
+    r = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
+    for codes in ((-128, 127), (0, 255)):
+        assert quantize(r, 0.0078125, 7, *codes).tobytes() == \
+            quantize(r, 0.0078125, 7, *codes, add_zero_point="before").tobytes()
+    assert quantize(HALVES, 0.5, 1, -8, 7).tolist() == [-2, 0, 0, 2, 2, 4]
+
+
 def test_a_scale_for_each_channel():
     s, z = choose_params([-1.0, 0.0], [1.0, 0.0], 8)
     assert (s.shape, s.dtype, z.dtype) == ((2,), np.float32, np.int32) and s[1] == 1
@@ -92,7 +120,7 @@ def test_the_form_holds_the_codes_as_printed(symmetric, per_channel):
     assert (form.axis, form.bits) == (0 if per_channel else None, 5)
     for c in range(4):
         s, z = (float(a[c] if per_channel else a) for a in (form.scale, form.zero_point))
-        assert form.codes[c].ravel().tolist() == [literal.affine_quantize(float(r), s, int(z), -16, 15)
+        assert form.codes[c].ravel().tolist() == [literal.quantize(float(r), s, int(z), -16, 15)
                                                   for r in w[c].ravel()]
     assert not symmetric or not form.zero_point.any()
 
@@ -112,7 +140,7 @@ def test_gradients_of_weights_pass_where_no_code_is_clipped(symmetric, per_chann
     parameter.effective().backward(np.full((2, len(ENDS)), 2.0, np.float32))
     assert parameter.grad.tolist() == [[2 * passes for passes in ENDS.values()]] * 2
     assert parameter.grad.ravel().tolist() == [
-        literal.straight_through_gradient(2.0, float(r), float(s), int(z), -4, 3)
+        straight_through_gradient(2.0, float(r), float(s), int(z), -4, 3)
         for row, s, z in zip(parameter.data, scale[:, 0], zero[:, 0], strict=True) for r in row]
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minicompress.equations import coding as literal
+from minicompress.equations.quantization import weight_sharing as literal
 from minicompress.quantization import compression_rate
 from minicompress.quantization import weight_sharing as real
 from tests.mutants import mutate

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from minicompress import nn
 from minicompress.engine import Codes, Tensor, avg_pool2d
-from minicompress.equations import affine as literal
+from minicompress.equations.quantization import affine as literal
+from minicompress.equations.quantization.integer import fixed_point_multiplier, integer_output, window
 from minicompress.forms import Affine, Codebook, Sparse
 from minicompress.quantization import (
     Dequantize,
@@ -55,8 +56,8 @@ def expected_output(layer, form, channel, read, bias):
     m = Fraction(layer.reads.scale) * Fraction(scale) / Fraction(layer.grid.scale)
     q2 = [int(q) if keep else int(z2)
           for q, keep in zip(inner.codes[channel].ravel(), mask[channel].ravel(), strict=True)]
-    return literal.integer_output(read, q2, int(bias[channel]), layer.reads.zero_point, int(z2), layer.grid.zero_point,
-                                  *literal.fixed_point_multiplier(m), *literal.code_bounds(layer.grid.bits))
+    return integer_output(read, q2, int(bias[channel]), layer.reads.zero_point, int(z2), layer.grid.zero_point,
+                                  *fixed_point_multiplier(m), *literal.code_bounds(layer.grid.bits))
 
 
 def filled(layer, rng, bits):
@@ -75,7 +76,7 @@ def law_linear(m, seed):
     found = layer(Codes(codes)).numpy()
     _, _, m0, shift = layer.lower(form, layer.bias)
     scales = (form.inner if isinstance(form, Sparse) else form).scale.reshape(-1).tolist()
-    assert list(zip(m0.tolist(), (shift - 31).tolist(), strict=True)) == [literal.fixed_point_multiplier(
+    assert list(zip(m0.tolist(), (shift - 31).tolist(), strict=True)) == [fixed_point_multiplier(
         Fraction(layer.reads.scale) * Fraction(s) / Fraction(layer.grid.scale)) for s in scales]
     assert found.dtype == (np.int8 if layer.grid.bits <= 8 else np.int16)
     assert found.tolist() == [[expected_output(layer, form, c, row, layer.bias) for c in range(outputs)]
@@ -92,7 +93,7 @@ def law_conv(m, seed):
     found = layer(Codes(codes)).numpy()
     for n, f, i, j in np.ndindex(found.shape):
         own = codes[n, f // per_group * (channels // groups):(f // per_group + 1) * (channels // groups)].tolist()
-        read = literal.window(own, stride * i - padding, stride * j - padding, kernel, layer.reads.zero_point)
+        read = window(own, stride * i - padding, stride * j - padding, kernel, layer.reads.zero_point)
         assert found[n, f, i, j] == expected_output(layer, form, f, read, layer.bias)
 
 
@@ -147,9 +148,9 @@ def test_pools_and_relu_do_what_they_do_to_the_numbers(seed):
 def test_the_ends_are_qu_1():
     x, own = np.array([-9.0, 0.2, 0.25, 9.0], np.float32), (0.5, 3, 4)
     codes = Quantize(*own)(Tensor(x))
-    assert codes.numpy().tolist() == [literal.affine_quantize(float(r), 0.5, 3, -8, 7) for r in x]
+    assert codes.numpy().tolist() == [literal.quantize(float(r), 0.5, 3, -8, 7) for r in x]
     real = Dequantize(*own)(codes).numpy().tolist()
-    assert real == [literal.affine_dequantize(int(q), 0.5, 3) for q in codes.numpy()]
+    assert real == [literal.dequantize(int(q), 0.5, 3) for q in codes.numpy()]
 
 
 EXAMPLES = [Quantize(0.1, -3), Dequantize(0.25, 7, 16), QuantizedReLU(-128), QuantizedAvgPool2d(2),
