@@ -79,7 +79,7 @@ def save(model, path, *, entropy=True):
     if len(text) > MOST_TEXT:
         raise ValueError(f"the description of the model has {len(text)} bytes, expected at most {MOST_TEXT}")
     _built(description)  # refuses what no reader would accept
-    forms = {name: parameter.form() for name, parameter in model.named_parameters(projections=False)}
+    forms = {name: parameter.form() for name, parameter in model.named_latents()}
     for name, buffer in model.named_buffers():
         if buffer.dtype not in (np.float32, np.float64, np.int32):
             raise TypeError(f"buffer {name!r} is {buffer.dtype}, expected float32, float64 or int32")
@@ -122,7 +122,7 @@ def load(path, *, into=None, max_bytes=2**30):
         if own is not None and into is not None and isinstance(given := _description(into), list):
             _same([_layers(description)], [_layers(given)], kinds=["layer"])
         buffers = dict(model.named_buffers())
-        shapes = {name: array.shape for name, array in [*model.named_parameters(projections=False), *buffers.items()]}
+        shapes = {name: array.shape for name, array in [*model.named_latents(), *buffers.items()]}
         forms = {name: _read(reader, name, name in buffers, shape) for name, shape in shapes.items()}
         reader.finish()
         _assign(model, forms, reader, blank=into is None)
@@ -190,7 +190,7 @@ def _names(model):
     """The names of parameters and of buffers, in the order of the file."""
     if isinstance(model, dict):
         return model["parameters"], model["buffers"]
-    return [name for name, _ in model.named_parameters(projections=False)], [name for name, _ in model.named_buffers()]
+    return [name for name, _ in model.named_latents()], [name for name, _ in model.named_buffers()]
 
 
 def _text(description):
@@ -270,7 +270,7 @@ def _dtype(form):
 
 def _assign(model, forms, reader, blank):
     """Put every form into the model, or none: whatever fails, the model is then as it was."""
-    parameters, buffers = dict(model.named_parameters(projections=False)), dict(model.named_buffers())
+    parameters, buffers = dict(model.named_latents()), dict(model.named_buffers())
     modules, arrays = dict(model.named_modules()), parameters | buffers
     before = [(p, p.data, p.grad, p.projections) for p in parameters.values()]
 
@@ -294,7 +294,7 @@ def _assign(model, forms, reader, blank):
                     set_buffer(name, form.dense())
         for module in modules.values():
             if hasattr(type(module), "validate"):
-                own = [*module.named_parameters(projections=False), *module.named_buffers()]
+                own = [*module.named_latents(), *module.named_buffers()]
                 entries, rows = (sum(math.prod(array.shape[:axes]) for _, array in own) for axes in (None, 1))
                 with reader.working(VALIDATE_COST[0] * entries + VALIDATE_COST[1] * rows):
                     module.validate()  # a layer of integers or bits knows which forms it computes with

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 import minicompress
-from minicompress import cli, container, data, models, nn, quantization
+from minicompress import cli, container, data, models, nn, quantization, training
 from minicompress.experiments import deep_compression
-from minicompress.nn import Training
 from minicompress.recipes import PLANS, Plan, Settings, fresh, plans
+from minicompress.training import Training
 
 ROOT = Path(__file__).parents[1]
 
@@ -91,7 +91,7 @@ def test_tour(capsys, tmp_path):
     test = data.load("digits").test
     for name, file in (("dense", "dense.mcz"), ("pruned", "pruned.mcz"), ("shared", "compressed.mcz")):
         size = (folder / file).stat().st_size
-        error = nn.evaluate(container.load(folder / file), test).error
+        error = training.evaluate(container.load(folder / file), test).error
         ratio = (folder / "dense.mcz").stat().st_size / size
         assert rows[name] == [name, f"{100 * error:.2f}", "%", f"{size:,}", f"{ratio:.1f}×"]
     assert out.count("gzipped") == 1 and "same logits in a fresh process" in out and str(folder) in out

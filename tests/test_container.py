@@ -16,7 +16,7 @@ from tests.mutants import mutate
 
 def compressed(model, rng, keep=0.3, k=6):
     """Prune and cluster every weight array of a model."""
-    for _, parameter in list(model.named_parameters(projections=False)):
+    for _, parameter in list(model.named_latents()):
         if parameter.ndim > 1:
             mask = rng.random(parameter.shape) < keep
             nn.project(parameter, pruning.Mask(mask), quantization.WeightClustering(k))
@@ -68,7 +68,7 @@ def binary(rng):
 
 def pruned(model, sparsity=0.5):
     """A mask on every weight array."""
-    for _, parameter in list(model.named_parameters(projections=False)):
+    for _, parameter in list(model.named_latents()):
         if parameter.ndim > 1:
             nn.project(parameter, pruning.MagnitudePruning(sparsity))
     return model
@@ -112,7 +112,7 @@ def logits(model, n=5):
 def arrays(model):
     """Everything that the file must bring back, as bytes."""
     return {name: (p.shape, np.ascontiguousarray(p.effective().numpy()).tobytes())
-            for name, p in model.named_parameters(projections=False)} | {
+            for name, p in model.named_latents()} | {
                 name: (b.shape, b.tobytes()) for name, b in model.named_buffers()}
 
 
@@ -211,7 +211,7 @@ def test_a_fresh_process_computes_the_same_logits(tmp_path):
 def test_a_loaded_model_is_still_constrained(tmp_path):
     container.save(made("compressed"), tmp_path / "model.mcz")
     model = container.load(tmp_path / "model.mcz")
-    forms = {name: parameter.form() for name, parameter in model.named_parameters(projections=False)}
+    forms = {name: parameter.form() for name, parameter in model.named_latents()}
     assert isinstance(forms["fc1.weight"], Sparse) and isinstance(forms["fc1.weight"].inner, Codebook)
     assert any(name.endswith("centroids_") for name, _ in model.named_parameters())
 

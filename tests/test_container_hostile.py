@@ -116,7 +116,7 @@ def test_every_form_and_every_layer_of_integers_or_bits_is_among_them(tmp_path):
     made, forms, layers = [make(np.random.default_rng(0)) for make, _ in SMALL.values()], set(), set()
     for model in made:
         layers |= {type(module).__name__ for _, module in model.named_modules()}
-        for _, parameter in model.named_parameters(projections=False):
+        for _, parameter in model.named_latents():
             form = parameter.form()
             forms.add((type(form).__name__, type(form.inner).__name__ if isinstance(form, Sparse) else None))
     plain = {codec.form.__name__ for codec in coding.CODECS.values()} - {"Sparse"}
@@ -213,7 +213,8 @@ def test_inspect_refuses_a_bad_description(tmp_path):
     for name in ("names in a string", "names in objects", "defaults spelled out", "a boolean for a number",
                  "a sparse buffer", "a sparse buffer of integers", "a buffer of shared values"):
         path.write_bytes(HOSTILE[name])
-        with pytest.raises(container.ContainerError, match=r"neither a graph|canonical form|is a buffer"):
+        with pytest.raises(container.ContainerError,
+                           match=r"neither a graph|canonical form|is a buffer|p is False, expected a fraction"):
             container.inspect(path)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minicompress import container, data, nn
+from minicompress import container, data, training
 from minicompress.recipes import fresh
 
 FOLDER = Path(__file__).parent / "files"
@@ -23,7 +23,7 @@ def test_a_file_of_an_earlier_version_is_what_it_was(name):
               for key, array in model.state_dict().items()}
     assert arrays == KNOWN[name]["arrays"]
     test, known = data.load("digits").test, KNOWN[name]["logits"]
-    np.testing.assert_allclose(nn.predict(model, test)[:3], known["first"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(training.predict(model, test)[:3], known["first"], rtol=1e-5, atol=1e-5)
     if name in INTEGERS:  # floats are added in another order on another processor
         assert fresh.logits_digest(model, test) == known["sha256"]
 

@@ -14,11 +14,11 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from minicompress import data, models, nn
+from minicompress import data, models, training
 from minicompress.claims import Claim, Quantity, milliseconds, precise_times
 from minicompress.columns import table
 from minicompress.data import Batch
-from minicompress.nn import optim
+from minicompress.training import optim
 
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -72,7 +72,7 @@ def _ours(network, batches, rng):
 
     def step(i):
         optimizer.zero_grad()
-        loss = nn.cross_entropy(model, Batch(*batches[i % len(batches)], None))
+        loss = training.supervised(model, Batch(*batches[i % len(batches)], None))
         loss.backward()
         optimizer.step()
         return loss.item()

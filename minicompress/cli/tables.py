@@ -101,7 +101,7 @@ def grades(report):
 def measures(measured):
     """Precision, recall and F1 per class, and the confusion matrix (ME-1), from `Measures`.
 
-    >>> from minicompress.nn.metrics import measures as count
+    >>> from minicompress.training.metrics import measures as count
     >>> print(measures(count([0, 1, 1], [0, 0, 1], 2)).splitlines()[1])
     0         1.0000  0.5000  0.6667
     """

@@ -1,7 +1,8 @@
 """Distillation as an objective for the one training loop."""
 
 from minicompress.engine import Tensor
-from minicompress.nn import Module, evaluating, predict
+from minicompress.nn import Module, evaluating
+from minicompress.training import predict
 
 from .losses import checked_parts, checked_weights, require_temperature, soft_target_loss
 
@@ -21,11 +22,12 @@ class SoftTargets:
     Raises TypeError for a teacher that is no Module, ValueError for options that don't fit. Source: Hinton et al. 2015.
 
     >>> import numpy as np
-    >>> from minicompress import models, nn
+    >>> from minicompress import models, training
     >>> teacher, student = (models.mlp([4, n, 3], rng=np.random.default_rng(0)) for n in (20, 5))
     >>> unlabelled = np.random.default_rng(1).random((40, 4))
-    >>> history = nn.fit(student, unlabelled, epochs=3, objective=SoftTargets(teacher, temperature=4.0, alpha=0.0),
-    ...                  progress=False, rng=np.random.default_rng(2))
+    >>> soft = SoftTargets(teacher, temperature=4.0, alpha=0.0)
+    >>> history = training.fit(student, unlabelled, epochs=3, objective=soft, progress=False,
+    ...                        rng=np.random.default_rng(2))
     >>> history.loss[-1] < history.loss[0]
     True
     """
@@ -42,6 +44,10 @@ class SoftTargets:
 
     def __call__(self, model, batch):
         return soft_target_loss(model(Tensor(batch.x)), self.logits(batch), batch.y, **self.options)
+
+    def holds(self):
+        """What a checkpoint must know of: the teachers, and the options."""
+        return {"teachers": self.teachers} | self.options
 
     def logits(self, batch):
         """Each teacher's logits (n, C) for the inputs of a batch: known ones where the batch holds its split's own."""

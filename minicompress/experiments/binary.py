@@ -11,11 +11,11 @@ from functools import partial
 
 import numpy as np
 
-from minicompress import binarization, container, models, nn
+from minicompress import binarization, container, models, training
 from minicompress.binarization.rewrite import split
 from minicompress.claims import Claim, Quantity, count, percent, seconds, times
 from minicompress.forms import Sign
-from minicompress.nn import Training
+from minicompress.training import Training
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def train_and_store(lab, model, plan):
 
 def _without_projections(net):
     net = copy.deepcopy(net)
-    for _, parameter in net.named_parameters(projections=False):
+    for _, parameter in net.named_latents():
         parameter.projections = ()
     return net
 
@@ -87,7 +87,7 @@ def _compared(net, packed, split):
     logits, seconds = [], []
     for model in (net, packed):
         begin = time.perf_counter()
-        logits.append(nn.predict(model, split))
+        logits.append(training.predict(model, split))
         seconds.append(time.perf_counter() - begin)
     if logits[0].tobytes() != logits[1].tobytes():
         raise RuntimeError("the packed network computes other logits than the ±1 network in floats")

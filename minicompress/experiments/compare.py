@@ -12,10 +12,10 @@ import numpy as np
 
 from minicompress import binarization, distillation, models, nn
 from minicompress.claims import Claim, Quantity, count, percent, seconds, times
-from minicompress.nn import Training
 from minicompress.recipes import files
 from minicompress.recipes.pipeline import Settings, combine, methods
 from minicompress.recipes.plans import FEW, jittered
+from minicompress.training import Training
 
 from .hardware import hardware
 from .timing import seconds_per_image

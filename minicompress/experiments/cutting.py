@@ -7,9 +7,9 @@ the filters of least norm (Li et al. 2017).
 import time
 from dataclasses import asdict, dataclass, replace
 
-from minicompress import models, nn, pruning
+from minicompress import models, nn, pruning, training
 from minicompress.claims import Claim, Quantity, count, percent, precise_times, seconds
-from minicompress.nn import Training
+from minicompress.training import Training
 
 from .timing import seconds_per_image
 
@@ -65,15 +65,15 @@ def cut_and_compare(lab, large, plan, cut):
     begin, dataset = time.perf_counter(), lab.dataset
     shape = 1, *dataset.image_shape
 
-    def trained(name, model, training, objective=nn.cross_entropy):
+    def trained(name, model, training, objective=training.supervised):
         lab.train(name, model, training, objective=objective, best_from=training.epochs // 2)
         return lab.write(name, model).error
 
-    penalised = pruning.slimming(plan.strength) if plan.strength else nn.cross_entropy
+    penalised = pruning.slimming(plan.strength) if plan.strength else training.supervised
     large_macs = large.summary(shape).macs
     large_error = trained("large", large, plan.train, penalised)
     small = cut(large, dataset.train.images[:1])
-    cut_error = nn.evaluate(small, dataset).error
+    cut_error = training.evaluate(small, dataset).error
     scratch = pruning.untrained(small, lab.rng)
     error = trained("small", small, plan.tune)
     epochs = pruning.scratch_epochs(plan.train.epochs, large_macs, small.summary(shape).macs)[plan.budget]

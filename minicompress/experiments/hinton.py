@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from minicompress import models, nn
+from minicompress import models, nn, training
 from minicompress.claims import Claim, Quantity, count, percent, seconds
 from minicompress.data import Split
 from minicompress.distillation import SoftTargets
-from minicompress.nn import Training
 from minicompress.recipes.lab import Lab
+from minicompress.training import Training
 
 VALIDATION = 1 / 60  # of the training images: a bias is chosen by them, and no epoch; the rest is for learning
 PAPER = {"teacher_errors": 67, "plain_errors": 146, "distilled_errors": 74,
@@ -71,7 +71,7 @@ def run(lab, plan=Plan(), data="mnist"):
 
     teacher = large_network(sets, plan, rng=lab.rng)
     teacher_errors = train("teacher", teacher, sets.train, plan.teach)
-    _, plain = student("plain", sets.train, nn.cross_entropy)
+    _, plain = student("plain", sets.train, training.supervised)
     _, distilled = student("distilled", sets.train, soft_targets(teacher, plan))
     alone = soft_targets(teacher, plan, alpha=0.0)  # labels would say that the missing classes are never right
     without, _ = student("without_3s", only(sets.train, set(range(sets.num_classes)) - {3}), alone)
@@ -113,12 +113,12 @@ def only(split, classes):
 
 def count_errors(model, sets):
     """How many test examples a model gets wrong."""
-    return int(np.sum(nn.predict(model, sets.test).argmax(axis=1) != sets.test.labels))
+    return int(np.sum(training.predict(model, sets.test).argmax(axis=1) != sets.test.labels))
 
 
 def corrections(model, sets, classes):
     """Test errors as they are, and with one bias for ``classes`` chosen on validation data, and on the test set."""
-    test, known = nn.predict(model, sets.test), nn.predict(model, sets.validation)
+    test, known = training.predict(model, sets.test), training.predict(model, sets.validation)
     of_classes = np.isin(sets.test.labels, classes)
 
     def shifted(shift):
@@ -176,10 +176,10 @@ def error_against_temperature(temperatures, *, widths=(300, 30), seeds=(0, 1, 2)
             rng = np.random.default_rng([lab.seed, 1])
             student = small_network(sets, replace(plan, student=(units, units)), rng=rng)
             lab.train("student", student, plan.learn, split=sets.train, objective=objective, rng=rng)
-            return nn.evaluate(student, sets).error
+            return training.evaluate(student, sets).error
 
         for units in widths:
-            plain[units].append(error(units, nn.cross_entropy))
+            plain[units].append(error(units, training.supervised))
             distilled[units].append([error(units, soft_targets(teacher, plan, temperature=t)) for t in temperatures])
     return {n: {"distilled": np.array(distilled[n]), "plain": np.array(plain[n])} for n in widths}
 

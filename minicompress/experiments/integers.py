@@ -12,8 +12,8 @@ import numpy as np
 
 from minicompress import models, quantization
 from minicompress.claims import Claim, Quantity, count, percent, points, precise_times, seconds
-from minicompress.nn import Training
 from minicompress.recipes.plans import PLANS
+from minicompress.training import Training
 
 
 @dataclass(frozen=True)

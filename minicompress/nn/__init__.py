@@ -1,35 +1,31 @@
-"""Modules, parameters with projections, optimizers and the training loop, under PyTorch's names."""
+"""What networks are: modules, parameters with projections, and rewrites of whole networks, under PyTorch's names."""
 
-from . import functional, optim
-from .checkpoint import History
-from .fold import fold_batch_norm
-from .graph import build, describe, register
-from .layers import (
-    Add,
-    AvgPool2d,
-    BatchNorm1d,
-    BatchNorm2d,
-    Concatenate,
-    Conv2d,
-    Dropout,
-    Flatten,
-    Identity,
-    ImageInput,
-    Linear,
-    MaxPool2d,
-    ReLU,
-    Sequential,
-)
-from .max_norm import MaxNorm
-from .metrics import Measures
-from .module import Module, evaluating, observe
-from .parameter import Parameter
-from .projection import Projection, assign, project
-from .train import Training, cross_entropy, evaluate, fit, predict
-
-__all__ = [
-    "Add", "AvgPool2d", "BatchNorm1d", "BatchNorm2d", "Concatenate", "Conv2d", "Dropout", "Flatten", "History",
-    "Identity", "ImageInput", "Linear", "MaxNorm", "MaxPool2d", "Measures", "Module", "Parameter", "Projection", "ReLU",
-    "Sequential", "Training", "assign", "build", "cross_entropy", "describe", "evaluate", "evaluating", "fit",
-    "fold_batch_norm", "functional", "observe", "optim", "predict", "project", "register",
-]
+from . import functional as functional
+from .fold import fold_batch_norm as fold_batch_norm
+from .graph import build as build
+from .graph import describe as describe
+from .graph import register as register
+from .layers import Add as Add
+from .layers import AvgPool2d as AvgPool2d
+from .layers import BatchNorm1d as BatchNorm1d
+from .layers import BatchNorm2d as BatchNorm2d
+from .layers import Concatenate as Concatenate
+from .layers import Conv2d as Conv2d
+from .layers import Dropout as Dropout
+from .layers import Flatten as Flatten
+from .layers import Identity as Identity
+from .layers import ImageInput as ImageInput
+from .layers import Linear as Linear
+from .layers import MaxPool2d as MaxPool2d
+from .layers import ReLU as ReLU
+from .layers import Sequential as Sequential
+from .max_norm import MaxNorm as MaxNorm
+from .module import Module as Module
+from .observing import evaluating as evaluating
+from .observing import observe as observe
+from .parameter import Parameter as Parameter
+from .projection import Projection as Projection
+from .projection import assign as assign
+from .projection import project as project
+from .rules import Rules as Rules
+from .summary import Summary as Summary

@@ -4,11 +4,13 @@ import copy
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.forms import Dense, Sparse
 
 from .layers import Add, BatchNorm1d, BatchNorm2d, Concatenate, Conv2d, Linear, Sequential
 from .parameter import Parameter
 from .projection import assign
+from .rules import Rules, inside
 
 
 def fold_batch_norm(model):
@@ -26,16 +28,24 @@ def fold_batch_norm(model):
     >>> [type(layer).__name__ for layer in fold_batch_norm(model)]
     ['Linear']
     """
-    if type(model) not in (Sequential, Add, Concatenate):
-        return copy.deepcopy(model)
-    children, names = [(name, fold_batch_norm(child)) for name, child in model.children()], []
-    for name, child in children if type(model) is Sequential else ():
-        before = dict(children)[names[-1]] if names else None
-        if type(child) in (BatchNorm1d, BatchNorm2d) and type(before) in (Linear, Conv2d):
-            _fold(before, child, names[-1], name)
+    return FOLDED(model, "")
+
+
+def _branches(model, path):
+    folded = type(model)({name: FOLDED(child, inside(path, name)) for name, child in model.children()})
+    folded.training = model.training
+    return folded
+
+
+def _sequence(model, path):
+    children = {}
+    for name, child in _branches(model, path).children():
+        before = next(reversed(children), None)
+        if child in NORMS and before is not None and children[before] in WEIGHTED:
+            _fold(children[before], child, inside(path, before), inside(path, name))
         else:
-            names.append(name)
-    folded = type(model)({name: child for name, child in children if type(model) is not Sequential or name in names})
+            children[name] = child
+    folded = Sequential(children)
     folded.training = model.training
     return folded
 
@@ -46,8 +56,8 @@ def require_told(parameter, name):
 
 
 def _require_none(projections, name):
-    if projections:
-        raise TypeError(f"{name} is under {projections[0]!r}, which the new model would not keep: take it off first")
+    expect.that(not projections, lambda: f"{name} is under {projections[0]!r}, which the new model would not keep: "
+                "take it off first", TypeError)
 
 
 def _fold(layer, norm, name, norm_name):
@@ -68,7 +78,13 @@ def _scaled(form, factor, name):
     """The form of weights, masks kept, with each output channel multiplied by its factor."""
     if isinstance(form, Sparse):
         return Sparse(form.mask, _scaled(form.inner, factor, name))
-    if not isinstance(form, Dense):
-        raise TypeError(f"{name}.weight is a {type(form).__name__}, which another scale undoes: fold batch norm first")
+    expect.that(isinstance(form, Dense), lambda: f"{name}.weight is a {type(form).__name__}, which another scale "
+                "undoes: fold batch norm first", TypeError)
     factor = factor.reshape(factor.shape + (1,) * (form.values.ndim - 1))
     return Dense((form.values * factor).astype(form.values.dtype))
+
+
+WEIGHTED = Rules("holds no weights to fold into", dict.fromkeys((Linear, Conv2d)))
+NORMS = Rules("is no batch norm", dict.fromkeys((BatchNorm1d, BatchNorm2d)))
+FOLDED = Rules("can't be folded", {Sequential: _sequence, Add: _branches, Concatenate: _branches},
+               otherwise=lambda layer, path: copy.deepcopy(layer))

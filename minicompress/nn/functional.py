@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.engine import (  # noqa: F401 - the same functions under PyTorch's name
     Tensor,
     abs,
@@ -49,26 +50,21 @@ def cross_entropy(logits, target):
     >>> cross_entropy(Tensor([[0.0, 0.0]]), np.array([1])).item()  # log 2
     0.6931471824645996
     """
-    if not isinstance(logits, Tensor):
-        raise TypeError(f"logits are a {type(logits).__name__}, expected a Tensor")
-    if logits.ndim != 2 or 0 in logits.shape:
-        raise ValueError(f"logits have shape {logits.shape}, expected (N, C)")
-    if not isinstance(target, Tensor):
-        target = np.asarray(target)
-    if target.shape == logits.shape:
-        if target.dtype.kind != "f":
-            raise TypeError(f"distributions of shape {target.shape} are {target.dtype}, expected floats")
-        p = target.data if isinstance(target, Tensor) else target
-        if not ((p >= 0).all() and (np.abs(p.sum(axis=1) - 1) < 1e-3).all()):
-            raise ValueError(f"target of shape {target.shape} has rows with negative elements, or a sum that is not 1")
-        return ops.distribution_cross_entropy(logits, target if isinstance(target, Tensor) else
-                                              target.astype(logits.dtype, copy=False))
-    if target.shape != logits.shape[:1] or isinstance(target, Tensor):
-        raise ValueError(f"target has shape {target.shape}, expected {logits.shape[:1]} labels "
-                         f"or {logits.shape} distributions for logits {logits.shape}")
-    if target.dtype.kind not in "iu":
-        raise TypeError(f"labels of shape {target.shape} are {target.dtype}, expected integers")
-    if target.astype(np.uintp, copy=False).max() >= logits.shape[1]:  # a negative one becomes a huge one
-        raise ValueError(f"labels of shape {target.shape} span {target.min()} to {target.max()}, expected "
-                         f"0 to {logits.shape[1] - 1} for logits {logits.shape}")
-    return ops.label_cross_entropy(logits, target.astype(np.intp, copy=False))
+    expect.a(Tensor, "logits", logits)
+    expect.shaped("logits", logits, "(N, C)", logits.ndim == 2 and 0 not in logits.shape)
+    if np.shape(target) == logits.shape:
+        return ops.distribution_cross_entropy(logits, _distributions(target, logits.dtype))
+    expect.that(np.shape(target) == logits.shape[:1] and not isinstance(target, Tensor), lambda: "target has shape "
+                f"{np.shape(target)}, expected {logits.shape[:1]} labels or {logits.shape} distributions for logits "
+                f"{logits.shape}")
+    labels = expect.integral("labels", target, 0, logits.shape[1] - 1)
+    return ops.label_cross_entropy(logits, labels.astype(np.intp, copy=False))
+
+
+def _distributions(target, dtype):
+    target = target if isinstance(target, Tensor) else np.asarray(target)
+    p = target.data if isinstance(target, Tensor) else target
+    expect.that(p.dtype.kind == "f", f"distributions of shape {p.shape} are {p.dtype}, expected floats", TypeError)
+    expect.that((p >= 0).all() and (np.abs(p.sum(axis=1) - 1) < 1e-3).all(),
+                f"target of shape {p.shape} has rows with negative elements, or a sum that is not 1")
+    return target if isinstance(target, Tensor) else target.astype(dtype, copy=False)

@@ -8,12 +8,14 @@ import inspect
 import math
 import reprlib
 
+from minicompress import expect
+
 from . import layers
 from .layers import Add, Concatenate, Sequential
 from .module import Module
 
 LAYERS = {cls.__name__: cls for cls in vars(layers).values() if isinstance(cls, type) and issubclass(cls, Module)
-          and cls.__module__ == layers.__name__ and not cls.__name__.startswith("_")}
+          and cls.__module__.startswith(layers.__name__) and not cls.__name__.startswith("_")}
 CONTAINERS = (Sequential, Add, Concatenate)
 MAX_DEPTH = 32
 
@@ -27,8 +29,8 @@ def register(layer):
     >>> register(layers.ReLU).__name__
     'ReLU'
     """
-    if LAYERS.setdefault(layer.__name__, layer) is not layer:
-        raise ValueError(f"{layer.__name__} already names {LAYERS[layer.__name__]}")
+    known = LAYERS.setdefault(layer.__name__, layer)
+    expect.that(known is layer, lambda: f"{layer.__name__} already names {known}")
     return layer
 
 
@@ -40,8 +42,8 @@ def describe(model):
     """
     if type(model) in CONTAINERS:
         return [type(model).__name__, *([name, describe(child)] for name, child in model.children())]
-    if LAYERS.get(type(model).__name__) is not type(model):
-        raise TypeError(f"{type(model).__name__} is no layer of the library, so a declaration can't name it")
+    expect.that(LAYERS.get(type(model).__name__) is type(model), lambda: f"{type(model).__name__} is no layer of the "
+                "library, so a declaration can't name it", TypeError)
     arguments = model.config()
     defaults = [parameter.default for parameter in _signature(type(model)).values()][:len(arguments)]
     while arguments and repr(arguments[-1]) == repr(defaults[len(arguments) - 1]):  # repr, because True == 1
@@ -61,24 +63,23 @@ def build(description, depth=0):
     >>> build(["Linear", 784, 300]).weight.shape
     (300, 784)
     """
-    if not isinstance(description, list) or not description or not isinstance(description[0], str):
-        raise ValueError(f"expected a layer's declaration, got {reprlib.repr(description)}")
-    if depth > MAX_DEPTH:
-        raise ValueError(f"layers are nested deeper than {MAX_DEPTH}")
+    expect.that(isinstance(description, list) and description and isinstance(description[0], str),
+                lambda: f"expected a layer's declaration, got {reprlib.repr(description)}")
+    expect.that(depth <= MAX_DEPTH, f"layers are nested deeper than {MAX_DEPTH}")
     name, *arguments = description
-    if name not in LAYERS:
-        raise ValueError(f"unknown layer {reprlib.repr(name)}, expected one of {', '.join(sorted(LAYERS))}")
+    expect.that(name in LAYERS, lambda: f"unknown layer {reprlib.repr(name)}, expected one of "
+                f"{', '.join(sorted(LAYERS))}")
     if LAYERS[name] in CONTAINERS:
         children = {}
         for pair in arguments:
-            if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str) or pair[0] in children:
-                raise ValueError(f"{name}: expected a new name and a declaration, got {reprlib.repr(pair)}")
+            fits = isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and pair[0] not in children
+            expect.that(fits, f"{name}: expected a new name and a declaration, got {reprlib.repr(pair)}")
             children[pair[0]] = build(pair[1], depth + 1)
         return LAYERS[name](children)
     try:
         for argument in arguments:
-            if not isinstance(argument, bool | int | float) or not math.isfinite(argument):
-                raise ValueError(f"an argument is {reprlib.repr(argument)}, expected a finite number or a boolean")
+            expect.that(isinstance(argument, bool | int | float) and math.isfinite(argument),
+                        f"an argument is {reprlib.repr(argument)}, expected a finite number or a boolean")
         options = {"rng": None, "blank": True}
         return LAYERS[name](*arguments, **{key: options[key] for key in options if key in _signature(LAYERS[name])})
     except (TypeError, ValueError, OverflowError) as error:

@@ -1,9 +1,8 @@
 """Max-norm: a limit on the length of what feeds one unit, so that a large learning rate can't blow the weights up."""
 
-import math
-
 import numpy as np
 
+from minicompress import expect
 from minicompress.forms import Dense, Form
 
 from .projection import Projection
@@ -25,9 +24,7 @@ class MaxNorm(Projection):
     """
 
     def __init__(self, limit):
-        if isinstance(limit, bool) or not 0 < limit < math.inf:
-            raise ValueError(f"limit is {limit!r}, expected a finite number above 0")
-        self.limit = float(limit)
+        self.limit = expect.number("limit", limit, above=0, kind=ValueError)
 
     def fit(self, w, where=None):
         return self

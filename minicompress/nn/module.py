@@ -4,7 +4,8 @@ import difflib
 
 import numpy as np
 
-from minicompress.engine import Tensor, no_grad
+from minicompress import expect
+from minicompress.engine import Tensor
 
 from .parameter import Parameter
 
@@ -52,20 +53,19 @@ class Module(metaclass=Sealed):
         raise NotImplementedError(f"{type(self).__name__} does not say what it computes: write forward(self, x)")
 
     def __call__(self, x):
-        if not isinstance(x, Tensor):
-            raise TypeError(f"{type(self).__name__} takes a Tensor, got {type(x).__name__}")
+        expect.that(isinstance(x, Tensor), lambda: f"{type(self).__name__} takes a Tensor, got {type(x).__name__}",
+                    TypeError)
         y = self.forward(x)
         for observer in Module._observers:
             observer(self, x, y)
         return y
 
     def __setattr__(self, name, value):
-        if "_sealed" in vars(self) and name not in vars(self):
-            raise AttributeError(unknown(self, name))
-        if isinstance(value, list | tuple | dict) and any(isinstance(v, Module | Parameter) for v in
-                                                          (value.values() if isinstance(value, dict) else value)):
-            raise TypeError(f"{name}: what a {type(value).__name__} holds is not found; put modules in nn.Sequential, "
-                            "and give each parameter a name of its own")
+        expect.that("_sealed" not in vars(self) or name in vars(self), lambda: unknown(self, name), AttributeError)
+        held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+        expect.that(not any(isinstance(v, Module | Parameter) for v in held), lambda: f"{name}: what a "
+                    f"{type(value).__name__} holds is not found; put modules in nn.Sequential, and give each parameter "
+                    "a name of its own", TypeError)
         super().__setattr__(name, value)
 
     def __getattr__(self, name):
@@ -81,16 +81,20 @@ class Module(metaclass=Sealed):
         for name, child in self.children():
             yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
 
-    def named_parameters(self, projections=True):
-        """(dotted name, Parameter), what projections train (centroids, scales) included unless told otherwise."""
+    def named_latents(self):
+        """(dotted name, Parameter) of all that layers own, without what projections train."""
         for prefix, module in self.named_modules():
             for name, value in vars(module).items():
                 if isinstance(value, Parameter):
-                    name = f"{prefix}.{name}" if prefix else name
-                    yield name, value
-                    for i, projection in enumerate(value.projections if projections else ()):
-                        yield from ((f"{name}.{i}.{key}", state) for key, state in projection.state()
-                                    if isinstance(state, Parameter))
+                    yield (f"{prefix}.{name}" if prefix else name), value
+
+    def named_parameters(self):
+        """(dotted name, Parameter) of all that trains: the latents, and behind each what its projections train."""
+        for name, parameter in self.named_latents():
+            yield name, parameter
+            for i, projection in enumerate(parameter.projections):
+                yield from ((f"{name}.{i}.{key}", state) for key, state in projection.state()
+                            if isinstance(state, Parameter))
 
     def parameters(self):
         """Every Parameter once, in the order of `named_parameters`."""
@@ -105,10 +109,9 @@ class Module(metaclass=Sealed):
     def set_buffer(self, name, array):
         """Replace one buffer by an array of the same shape; KeyError or ValueError otherwise."""
         known = dict(self.named_buffers())
-        if name not in known:
-            raise KeyError(f"no buffer {name!r}, there are {sorted(known)}")
-        if np.shape(array) != known[name].shape:
-            raise ValueError(f"buffer {name!r} has shape {known[name].shape}, got {np.shape(array)}")
+        expect.that(name in known, lambda: f"no buffer {name!r}, there are {sorted(known)}", KeyError)
+        expect.that(np.shape(array) == known[name].shape,
+                    lambda: f"buffer {name!r} has shape {known[name].shape}, got {np.shape(array)}")
         path, _, attribute = name.rpartition(".")
         setattr(dict(self.named_modules())[path], attribute, np.array(array, known[name].dtype))
 
@@ -125,13 +128,13 @@ class Module(metaclass=Sealed):
 
     def state_dict(self):
         """A copy of everything learned, by dotted name: latent parameters, projections' state, buffers."""
-        state = {name: parameter.data.copy() for name, parameter in self.named_parameters(projections=False)}
+        state = {name: parameter.data.copy() for name, parameter in self.named_latents()}
         state |= {name: np.array(value) for name, _, _, value in self._learned() if value is not None}
         return state | {name: array.copy() for name, array in self.named_buffers()}
 
     def _learned(self):
         """(dotted name, projection, name in it, array) of the projections' state; None for what is not learned yet."""
-        for name, parameter in self.named_parameters(projections=False):
+        for name, parameter in self.named_latents():
             for i, projection in enumerate(parameter.projections):
                 for key, value in projection.state():
                     yield f"{name}.{i}.{key}", projection, key, value.data if isinstance(value, Parameter) else value
@@ -142,21 +145,20 @@ class Module(metaclass=Sealed):
         Raises KeyError for names that are missing or unknown, ValueError for a wrong shape, TypeError for a dtype of
         another kind; then nothing has changed.
         """
-        parameters, buffers = dict(self.named_parameters(projections=False)), dict(self.named_buffers())
+        parameters, buffers = dict(self.named_latents()), dict(self.named_buffers())
         learned, present = {}, {name: parameter.data for name, parameter in parameters.items()} | buffers
         for name, projection, key, value in self._learned():
             learned[name] = projection, key
             present |= {} if value is None else {name: np.asarray(value)}
         missing = sorted(present.keys() - state.keys())
         unknown = sorted(state.keys() - present.keys() - learned.keys())
-        if missing or unknown:
-            raise KeyError(f"state does not fit: missing {missing}, unknown {unknown}")
+        expect.that(not missing and not unknown, f"state does not fit: missing {missing}, unknown {unknown}", KeyError)
         state = {name: np.asarray(array) for name, array in state.items()}
         for name, array in present.items():
-            if state[name].shape != array.shape:
-                raise ValueError(f"{name} has shape {array.shape}, the state's {state[name].shape}")
-            if not np.can_cast(state[name].dtype, array.dtype, "same_kind"):
-                raise TypeError(f"{name} holds {array.dtype}, the state's {state[name].dtype}")
+            theirs = state[name]
+            expect.that(theirs.shape == array.shape, f"{name} has shape {array.shape}, the state's {theirs.shape}")
+            expect.that(np.can_cast(theirs.dtype, array.dtype, "same_kind"),
+                        f"{name} holds {array.dtype}, the state's {theirs.dtype}", TypeError)
         for name, parameter in parameters.items():
             parameter.set(state[name])
         for name in buffers:
@@ -179,15 +181,6 @@ class Module(metaclass=Sealed):
         """The positional arguments, numbers and booleans, that build this layer again."""
         raise TypeError(f"{type(self).__name__} does not describe itself: it has no config()")
 
-    def summary(self, input_shape=None):
-        """A `Summary`: per layer its output shape, parameters and MACs (ME-3) for one example.
-
-        ``input_shape`` is that of one example, without the batch axis; models that begin with an ImageInput or a
-        Linear layer know their own.
-        """
-        from .summary import summarize
-        return summarize(self, input_shape)
-
     def __repr__(self):
         inner = "".join(f"\n  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.children())
         try:
@@ -195,50 +188,3 @@ class Module(metaclass=Sealed):
         except TypeError:
             arguments = ""
         return f"{type(self).__name__}({arguments}{inner + chr(10) if inner else ''})"
-
-
-class observe:
-    """``with observe(f):`` calls f(module, x, y) after every module's forward pass.
-
-    >>> from minicompress.nn import ReLU
-    >>> with observe(lambda module, x, y: print(type(module).__name__, y.numpy())):
-    ...     _ = ReLU()(Tensor([-1.0, 2.0]))
-    ReLU [0. 2.]
-    """
-
-    def __init__(self, observer):
-        self.observer = observer
-
-    def __enter__(self):
-        Module._observers.append(self.observer)
-
-    def __exit__(self, *_):
-        Module._observers.remove(self.observer)
-
-
-class evaluating:
-    """``with evaluating(model):`` switches to evaluation without recording a graph, and back afterwards.
-
-    >>> from minicompress.nn import Dropout
-    >>> model = Dropout(0.5, rng=np.random.default_rng(0))
-    >>> with evaluating(model):
-    ...     model(Tensor([1.0, 2.0])).numpy()
-    array([1., 2.], dtype=float32)
-    >>> model.training
-    True
-    """
-
-    def __init__(self, model):
-        self.modules = [module for _, module in model.named_modules()]
-
-    def __enter__(self):
-        self.modes = [module.training for module in self.modules]
-        self.no_grad = no_grad()
-        self.no_grad.__enter__()
-        for module in self.modules:
-            module.training = False
-
-    def __exit__(self, *exception):
-        for module, mode in zip(self.modules, self.modes, strict=True):
-            module.training = mode
-        return self.no_grad.__exit__(*exception)

@@ -1,5 +1,6 @@
 """A projection is the constraint that compression puts on one array: prune, quantize, cluster, binarize."""
 
+from minicompress import expect
 from minicompress.forms import Dense, Form
 
 from .parameter import Parameter
@@ -68,8 +69,7 @@ class Projection:
 
     def load(self, name, array):
         """Put one array of the state back; a trained Parameter stays the same object, that an optimizer knows."""
-        if name not in dict(self.state()):
-            raise KeyError(f"{type(self).__name__} has no state {name!r}")
+        expect.that(name in dict(self.state()), lambda: f"{type(self).__name__} has no state {name!r}", KeyError)
         known = getattr(self, name)
         if name in self.trained and known is None:
             setattr(self, name, Parameter(array.copy()))
@@ -90,11 +90,9 @@ def project(parameter, *projections):
     >>> project(Parameter([1.0, 2.0]), Mask([True, False])).effective().numpy()
     array([1., 0.], dtype=float32)
     """
-    if not isinstance(parameter, Parameter):
-        raise TypeError(f"expected a Parameter, got {type(parameter).__name__}")
+    expect.a(Parameter, "parameter", parameter)
     for projection in projections:
-        if not isinstance(projection, Projection):
-            raise TypeError(f"expected projections, got {projection!r}")
+        expect.a(Projection, "projection", projection)
     _fit(parameter, projections)
     parameter.projections = tuple(projections)
     parameter.constrain()
@@ -120,14 +118,13 @@ def assign(parameter, form):
     >>> assign(Parameter([1.0, 2.0]), Dense(np.array([3.0, 4.0], np.float32))).numpy()
     array([3., 4.], dtype=float32)
     """
-    if not isinstance(form, Form):
-        raise TypeError(f"expected a Form, got {type(form).__name__}")
-    if form.shape != parameter.shape:
-        raise ValueError(f"the form has shape {form.shape}, the parameter {parameter.shape}")
+    expect.a(Form, "form", form)
+    expect.that(form.shape == parameter.shape, lambda: f"the form has shape {form.shape}, the parameter "
+                f"{parameter.shape}")
     projections, inner = [], form
     while inner is not None and not isinstance(inner, Dense):
-        if type(inner) not in Projection._of_form:
-            raise TypeError(f"no projection that is imported gives a {type(inner).__name__}")
+        expect.that(type(inner) in Projection._of_form,
+                    f"no projection that is imported gives a {type(inner).__name__}", TypeError)
         projection, inner = Projection._of_form[type(inner)].from_form(inner)
         projections.append(projection)
     parameter.set(form.dense())

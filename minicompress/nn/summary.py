@@ -8,7 +8,8 @@ from minicompress.columns import table
 from minicompress.engine import Tensor
 
 from .layers import ImageInput, Linear
-from .module import evaluating, observe
+from .module import Module
+from .observing import evaluating, observe
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ def _own_input_shape(model):
 
 
 def summarize(model, input_shape=None):
-    """Run one blank example through the model and count; see `Module.summary`."""
+    """A `Summary`: per layer its output shape, parameters and MACs (ME-3) for one example; ``model.summary()`` too.
+
+    ``input_shape`` is that of one example, without the batch axis; models that begin with an ImageInput or a Linear
+    layer know their own. Raises ValueError for a model that does not say what it takes.
+    """
     names, rows, counted = {id(module): name for name, module in model.named_modules()}, [], set()
 
     def note(module, x, y):
@@ -79,3 +84,6 @@ def summarize(model, input_shape=None):
     with evaluating(model), observe(note):
         model(Tensor(np.zeros((1, *shape), np.float32)))
     return Summary(tuple(rows))
+
+
+Module.summary = summarize  # a method that stands above the layers which it knows

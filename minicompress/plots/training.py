@@ -12,7 +12,7 @@ def training_curves(history):
 
     history : what `fit` returned; of several runs in a row, a list of them
 
-    >>> from minicompress.nn import History
+    >>> from minicompress.training import History
     >>> training_curves(History([2.0, 1.0], [0.5, 0.2], [None, None], [None, None])).axes[1].get_ylabel()
     'error, %'
     """

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from minicompress.nn import Parameter
-from minicompress.nn.channels import trace
+from minicompress.nn.tracing import trace
 
 from .magnitude import global_magnitude_masks
 from .projections import Mask
@@ -86,7 +86,7 @@ def group_scores(model, example, scores):
         scores: {layer: (C,)}, one number a channel, such as `filter_norm` or `scale_norm` gives.
 
     Returns {layer: (C,) float64} for some of those layers, no two of which share a channel. Raises what
-    `nn.channels.trace` does, ValueError for unknown layers and other shapes. Source: Fang et al. 2023, section 3.
+    `nn.trace.trace` does, ValueError for unknown layers and other shapes. Source: Fang et al. 2023, section 3.
 
     >>> from minicompress import models
     >>> model = models.mlp([4, 3, 2], rng=np.random.default_rng(0))
@@ -114,7 +114,7 @@ def cut_channels(model, example, keep, *, absorb_bias=False):
     """A new model without the channels that ``keep`` leaves out: what makes them and what reads them is removed (PR-8).
 
     In evaluation it computes what the old model would if whatever reads those channels read zeros, to rounding; the
-    old model stays as it is. Channels are followed by their names (`nn.channels`): what goes through batch norm, a
+    old model stays as it is. Channels are followed by their names (`nn.trace`): what goes through batch norm, a
     depthwise layer, a residual add or a flatten is cut there too, and naming one of these layers is enough.
 
     Args:

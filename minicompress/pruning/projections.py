@@ -94,7 +94,7 @@ def mask_weights(model):
     >>> list(mask_weights(models.mlp([4, 3, 2], rng=np.random.default_rng(0))))
     ['fc1.weight', 'fc2.weight']
     """
-    masked = {name: p for name, p in model.named_parameters(projections=False) if p.ndim > 1}
+    masked = {name: p for name, p in model.named_latents() if p.ndim > 1}
     for name, parameter in masked.items():
         if parameter.projections:
             raise ValueError(f"{name} is already projected by {parameter.projections}")
@@ -129,6 +129,10 @@ class GradualPruning:
         begin, end = (round(epoch * steps_per_epoch) for epoch in (self.begin, self.end))
         if step >= begin and (step == end or (step < end and (step - begin) % self.every == 0)):
             self.prune(gradual_sparsity(step, final=self.final, begin=begin, end=end))
+
+    def holds(self):
+        """The options, by which a checkpoint tells one from another."""
+        return {"final": self.final, "begin": self.begin, "end": self.end, "every": self.every, "scale": self.scale}
 
     def prune(self, sparsity):
         """Set every mask so that the share ``sparsity`` of all weights together is pruned."""

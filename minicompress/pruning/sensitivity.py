@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicompress import nn
+from minicompress import nn, training
 from minicompress.data import Dataset
 
 from .magnitude import magnitude_mask
@@ -39,7 +39,7 @@ def sensitivity(model, data, sparsities, *, batch_size=256):
     levels = np.asarray(sparsities, np.float64)
     if levels.ndim != 1 or not levels.size or not ((levels >= 0) & (levels <= 1)).all():
         raise ValueError(f"sparsities are {sparsities!r}, expected fractions in [0, 1], at least one")
-    weights = {name: p for name, p in model.named_parameters(projections=False) if p.ndim > 1}
+    weights = {name: p for name, p in model.named_latents() if p.ndim > 1}
     return {name: np.array([_error(model, data, weight, level, batch_size) for level in levels])
             for name, weight in weights.items()}
 
@@ -50,6 +50,6 @@ def _error(model, data, weight, level, batch_size):
     mask = Mask(magnitude_mask(weight.effective().numpy(), level)).fit(weight.data)
     try:
         weight.projections = (mask, *before)
-        return nn.evaluate(model, data, batch_size).error
+        return training.evaluate(model, data, batch_size).error
     finally:
         weight.projections = before

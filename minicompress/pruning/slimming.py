@@ -4,14 +4,15 @@ import math
 
 import numpy as np
 
-from minicompress import engine, nn
+from minicompress import engine, nn, training
+from minicompress.training import named
 
 
 def _batch_norms(model):
     return {name: module for name, module in model.named_modules() if isinstance(module, nn.BatchNorm1d)}
 
 
-def slimming(strength, objective=nn.cross_entropy):
+def slimming(strength, objective=training.supervised):
     """The objective L + λ·Σ|γ| over every batch norm's scales γ, for `fit` (PR-6); sub-gradient λ·sign(γ), 0 at 0.
 
     strength : λ, a finite number from 0 on
@@ -22,7 +23,7 @@ def slimming(strength, objective=nn.cross_entropy):
     >>> from minicompress import data, models
     >>> model = models.mlp([4, 8, 3], batch_norm=True, rng=np.random.default_rng(0))
     >>> batch, = data.batches((np.zeros((3, 4), np.float32), np.arange(3)), 3)
-    >>> round((slimming(0.5)(model, batch) - nn.cross_entropy(model, batch)).item(), 4)  # eight γ, each 1 at first
+    >>> round((slimming(0.5)(model, batch) - training.supervised(model, batch)).item(), 4)  # eight γ, each 1 at first
     4.0
     """
     if not 0 <= strength < math.inf:
@@ -37,7 +38,7 @@ def slimming(strength, objective=nn.cross_entropy):
             raise ValueError("the model has no batch norm, so there is no γ to penalise")
         return loss + strength * sum(scales[1:], scales[0])
 
-    return penalised
+    return named(penalised, strength=strength, objective=objective)
 
 
 def scale_norm(model):

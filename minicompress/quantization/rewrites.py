@@ -36,10 +36,10 @@ from minicompress.nn import (
     Sequential,
     assign,
     fold_batch_norm,
-    predict,
     project,
 )
 from minicompress.nn.fold import require_told
+from minicompress.training import predict
 
 from .affine import code_range
 from .fake import FakeAdd, FakeAvgPool2d, FakeDequantize, FakeQuantize, FakeQuantized, FakeReLU
@@ -190,7 +190,7 @@ def prepare_qat(model, data, *, weights=8, activations=8, per_channel=True, obse
     """A network to be trained as it will be converted: steps 1 and 2 of quantization-aware training (QU-9).
 
     1. The ranges of weights and activations are chosen, these on ``data``, and rest. 2. Fake-quantizers stand where the
-    converted network rounds. Then: 3. train it by `nn.fit`, with an optimizer of its parameters; 4. `convert` it.
+    converted network rounds. Then: 3. train it by `training.fit`, with an optimizer of its parameters; 4. `convert` it.
     Batch norm is folded before training, so its statistics rest, too. Arguments as for `prepare` and `calibrate`.
     Source: Jacob et al. 2018, section 3.
 
@@ -225,7 +225,7 @@ def convert(model):
 def _require_prepared(model):
     if not isinstance(model, Module):
         raise TypeError(f"model is a {type(model).__name__}, expected a Module")
-    if not any(isinstance(projection, AffineQuantization) for _, parameter in model.named_parameters(projections=False)
+    if not any(isinstance(projection, AffineQuantization) for _, parameter in model.named_latents()
                for projection in parameter.projections):
         raise ValueError("this is a float model, nothing in it is quantized: prepare it first")
 

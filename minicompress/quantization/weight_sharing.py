@@ -110,7 +110,7 @@ def share_weights(model, clusters, bias_clusters):
     >>> len(np.unique(model.fc1.weight.effective().numpy()))
     4
     """
-    for _, parameter in model.named_parameters(projections=False):
+    for _, parameter in model.named_latents():
         masks = [projection for projection in parameter.projections if projection.survivors() is not None]
         k = clusters if parameter.ndim > 1 else bias_clusters
         project(parameter, *masks, WeightClustering(k))

@@ -8,9 +8,9 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from minicompress import container
-from minicompress.nn import Training
 from minicompress.pruning import GradualPruning, mask_weights
 from minicompress.quantization import share_weights
+from minicompress.training import Training
 
 
 @dataclass(frozen=True)

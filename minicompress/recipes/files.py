@@ -4,7 +4,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from minicompress import container, data, models, nn
+from minicompress import container, data, models, training
 
 KEYS = """\
 The JSON report has the keys: data, model, seed; seconds (wall clock);
@@ -32,7 +32,7 @@ def evaluation(path, data_name):
     begin, dataset = time.perf_counter(), data.load(data_name)
     model = container.load(path)
     try:
-        measured = nn.evaluate(model, dataset)
+        measured = training.evaluate(model, dataset)
     except (ValueError, TypeError, MemoryError) as error:
         height, width = dataset.image_shape
         raise ValueError(f"{path} doesn't fit {data_name}, {height}×{width} pixels in {dataset.num_classes} classes: "
@@ -67,7 +67,7 @@ def dense_size(path):
     Of a network that lost channels or batch norms before it was stored, the original is larger: recipes know its file.
     """
     model = container.load(path)
-    for _, parameter in model.named_parameters(projections=False):
+    for _, parameter in model.named_latents():
         parameter.settle()
     with tempfile.TemporaryDirectory() as folder:
         return container.save(model, Path(folder) / "dense.mcz").size

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import minicompress
-from minicompress import container, data, nn
+from minicompress import container, data, training
 
 BATCH = 256  # BLAS may add in another order for another batch size
 
@@ -28,7 +28,7 @@ def logits_digest(model, split):
     64
     """
     model = container.load(model) if isinstance(model, str | os.PathLike) else model
-    return hashlib.sha256(nn.predict(model, split, BATCH).astype("<f4", order="C").tobytes()).hexdigest()
+    return hashlib.sha256(training.predict(model, split, BATCH).astype("<f4", order="C").tobytes()).hexdigest()
 
 
 def package_environment():

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minicompress import container, data, nn
+from minicompress import container, data
+from minicompress.training import evaluate, fit
 
 from . import fresh
 
@@ -41,7 +42,7 @@ class Lab:
         seed: of ``rng``, from which everything random comes: the split, weights, the order of the images.
         folder: for checkpoints and files; None keeps no checkpoints, and then nothing can be written.
         dataset: a `data.Dataset`, unless `load` gets one.
-        progress: what `nn.fit` is told.
+        progress: what `training.fit` is told.
         say: called with each `Stage` as it is done.
         short: train for two epochs at most, on a few images, and check no file: only the bits are looked at then.
 
@@ -94,7 +95,7 @@ class Lab:
         return None if self.short else fresh.check(model, path, self.dataset)
 
     def train(self, name, model, training, *, split=None, rng=None, **options):
-        """`nn.fit` with a `Training`, a checkpoint under a name, and what else it takes as ``options``.
+        """`training.fit` with a `Training`, a checkpoint under a name, and what else it takes as ``options``.
 
         ``split`` instead of the whole dataset: then no weights are chosen. Raises KeyboardInterrupt after Ctrl-C, with
         the checkpoint in place.
@@ -103,9 +104,9 @@ class Lab:
         if self.short:
             training = replace(training, epochs=min(training.epochs, 2))
             options |= {"best_from": min(options.get("best_from", 0), training.epochs - 1)}
-        history = nn.fit(model, self.dataset if split is None else split, training,
-                         checkpoint=self.folder and self.folder / f"{name}.checkpoint", resume=self.resume,
-                         progress=self.progress, rng=self.rng if rng is None else rng, **options)
+        history = fit(model, self.dataset if split is None else split, training,
+                      checkpoint=self.folder and self.folder / f"{name}.checkpoint", resume=self.resume,
+                      progress=self.progress, rng=self.rng if rng is None else rng, **options)
         if history.interrupted:
             raise KeyboardInterrupt
 
@@ -117,7 +118,7 @@ class Lab:
         """
         path = self.path(f"{file or name}.mcz")
         size = container.save(model, path, entropy=entropy).size
-        error = nn.evaluate(model, self.dataset).error
+        error = evaluate(model, self.dataset).error
         if check:
             self.check(model, path)
         self.dense_bytes = self.dense_bytes or size

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
 
-from minicompress import container, nn
+from minicompress import container, nn, training
 from minicompress.claims import declared
 from minicompress.data import Dataset
-from minicompress.nn import Training
+from minicompress.training import Training
 
 ROOMS = ("pruning", "quantization", "binarization", "coding")  # where methods declare themselves
 
@@ -36,7 +36,7 @@ class Tuning:
         self.lab, self.name, self.settings, self.objective, self.dataset = lab, name, settings, objective, lab.dataset
 
     def fit(self, model, *, adam=None, **options):
-        """Fine-tune as the settings say, or by Adam from the learning rate ``adam``; ``options`` are `nn.fit`'s."""
+        """Fine-tune as the settings say, or by Adam from the learning rate ``adam``; the rest is `fit`'s."""
         training = self.settings.training
         training = training if adam is None else replace(training, lr=adam, adam=True)
         self.lab.train(self.name, model, training, objective=self.objective, **options)
@@ -85,7 +85,7 @@ def _reason(first, second):
     return because.format(first=first.name)
 
 
-def combine(lab, model, names, *, settings=None, objective=nn.cross_entropy):
+def combine(lab, model, names, *, settings=None, objective=training.supervised):
     """A new network, compressed by several methods one after the other, each followed by fine-tuning.
 
     Args:

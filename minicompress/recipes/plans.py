@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import ceil, sqrt
 
 from minicompress import models
-from minicompress.nn import Training
+from minicompress.training import Training
 
 from .deep_compression import Plan
 

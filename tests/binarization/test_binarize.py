@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from minicompress import binarization, container, data, models, nn
+from minicompress import binarization, container, data, models, nn, training
 from minicompress.binarization import BinaryConnect, ScaledSign, SignActivation, StochasticBinaryConnect, binarize
 from minicompress.engine import Tensor
 from minicompress.forms import Dense, Sign, Sparse
-from minicompress.nn import optim
 from minicompress.pruning import MagnitudePruning
+from minicompress.training import optim
 
 RNG = np.random.default_rng(0)
 
@@ -169,9 +169,9 @@ def test_it_learns_the_digits(weights, activations):
     digits = data.load("digits", validation=0.1, rng=rng)
     net = binarize(models.mlp([64, 128, 128, 10], batch_norm=True, rng=rng), weights, activations=activations)
     optimizer = optim.Adam(net.parameters(), lr=0.01)
-    nn.fit(net, digits, epochs=12, optimizer=optimizer, schedule=optim.CosineAnnealingLR(optimizer, 12), progress=False,
-           rng=rng)
-    assert nn.evaluate(net, digits).error < 0.15
+    training.fit(net, digits, epochs=12, optimizer=optimizer, schedule=optim.CosineAnnealingLR(optimizer, 12),
+                 progress=False, rng=rng)
+    assert training.evaluate(net, digits).error < 0.15
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -216,7 +216,7 @@ def test_a_sign_activation_is_stored_and_loaded(tmp_path):
     loaded = container.load(tmp_path / "net.mcz")
     assert kinds(loaded) == kinds(net) and isinstance(loaded.sign1, SignActivation)
     x = np.random.default_rng(1).normal(size=(9, 6)).astype(np.float32)
-    assert nn.predict(loaded, x).tobytes() == nn.predict(net, x).tobytes()
+    assert training.predict(loaded, x).tobytes() == training.predict(net, x).tobytes()
 
 
 def test_what_it_can_not_make_binary_is_refused_with_a_reason():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicompress import container, models, nn
+from minicompress import container, models, nn, training
 from minicompress.binarization import (
     BinaryConv2d,
     BinaryLinear,
@@ -56,7 +56,7 @@ def conv_net(channels, k, stride, padding, pool, seed, size=9):
 
 def logits_are_equal(m, net, shape, seed=0):
     x = np.random.default_rng(seed).normal(size=(17, *shape)).astype(np.float32)
-    assert nn.predict(m.pack(net), x, 8).tobytes() == nn.predict(net, x, 8).tobytes()
+    assert training.predict(m.pack(net), x, 8).tobytes() == training.predict(net, x, 8).tobytes()
 
 
 @settings(max_examples=30, deadline=None)
@@ -112,7 +112,7 @@ def test_a_file_holds_a_bit_a_weight_and_the_same_network(tmp_path):
     assert arrays["bn2.threshold"]["bytes"] < 256 * 4 + 10 and arrays["bn2.direction"]["bytes"] < 256 / 8 + 10
     assert "bn2.weight" not in arrays
     loaded, x = container.load(tmp_path / "net.mcz"), np.random.default_rng(1).normal(size=(9, 64)).astype(np.float32)
-    assert nn.predict(loaded, x).tobytes() == nn.predict(net, x).tobytes()
+    assert training.predict(loaded, x).tobytes() == training.predict(net, x).tobytes()
     container.save(loaded, tmp_path / "again.mcz")
     assert (tmp_path / "again.mcz").read_bytes() == (tmp_path / "net.mcz").read_bytes()
 

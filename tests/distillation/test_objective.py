@@ -5,11 +5,11 @@ import functools
 import numpy as np
 import pytest
 
-from minicompress import data, models, nn
+from minicompress import data, models, nn, training
 from minicompress.data import Batch, Jitter, Split, batches
 from minicompress.distillation import SoftTargets, objective, soft_target_loss
 from minicompress.engine import Tensor
-from minicompress.nn import optim
+from minicompress.training import optim
 from tests.mutants import mutate
 
 OPTIONS = {"temperature": 4.0, "alpha": 0.25}
@@ -69,7 +69,7 @@ def law_it_is_the_loss_against_the_teachers_in_evaluation(m):
         objective = m.SoftTargets(some, **OPTIONS, **how)
         for augment in (None, Jitter(1)):
             for batch in batches(digits(), 40, rng=rng, shuffle=True, augment=augment):
-                answers = [nn.predict(teacher, batch.x) for teacher in some]
+                answers = [training.predict(teacher, batch.x) for teacher in some]
                 expected = soft_target_loss(model(Tensor(batch.x)), answers, batch.y, **OPTIONS, **how)
                 assert objective(model, batch).item() == pytest.approx(expected.item(), rel=1e-5)
 
@@ -79,7 +79,7 @@ def law_teachers_stay_as_they_are(m):
     teacher[2].training = False  # flags of its own
     before = state(teacher)
     for augment in (None, Jitter(1)):
-        nn.fit(student(), digits(), epochs=2, objective=m.SoftTargets(teacher, **OPTIONS), augment=augment,
+        training.fit(student(), digits(), epochs=2, objective=m.SoftTargets(teacher, **OPTIONS), augment=augment,
                progress=False, rng=np.random.default_rng(0))
         assert state(teacher) == before
 
@@ -89,9 +89,10 @@ def law_unchanged_examples_are_asked_about_once(m):
     objective = m.SoftTargets(teacher, **OPTIONS)
     with Asked(teacher) as asked:
         for expected in (96, 96):  # the second time nothing is asked
-            nn.fit(student(), digits(), epochs=3, objective=objective, progress=False, rng=np.random.default_rng(0))
+            training.fit(student(), digits(), epochs=3, objective=objective, progress=False,
+                         rng=np.random.default_rng(0))
             assert asked.examples == expected
-        nn.fit(student(), digits(), epochs=2, objective=objective, augment=Jitter(1), progress=False,
+        training.fit(student(), digits(), epochs=2, objective=objective, augment=Jitter(1), progress=False,
                rng=np.random.default_rng(0))
         assert asked.examples == 96 + 2 * 96
 
@@ -103,7 +104,8 @@ def law_other_data_are_not_mistaken(m):
     for split in (digits(), other, digits()):
         for batch in batches(split, 40):
             for known in (batch, Batch(batch.x, batch.y, batch.indices)):
-                np.testing.assert_allclose(objective.logits(known)[0], nn.predict(teacher, batch.x), rtol=0, atol=1e-4)
+                expected = training.predict(teacher, batch.x)
+                np.testing.assert_allclose(objective.logits(known)[0], expected, rtol=0, atol=1e-4)
 
 
 LAWS = [law for name, law in sorted(globals().items()) if name.startswith("law_")]
@@ -143,8 +145,9 @@ def run(kill_at=None, checkpoint=None, resume=False, augment=None):
             raise SystemExit
 
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    nn.fit(model, digits(), epochs=4, objective=objective, optimizer=optimizer, schedule=until_killed, augment=augment,
-           batch_size=32, checkpoint=checkpoint, resume=resume, progress=False, rng=np.random.default_rng(2))
+    training.fit(model, digits(), epochs=4, objective=objective, optimizer=optimizer, schedule=until_killed,
+                 augment=augment, batch_size=32, checkpoint=checkpoint, resume=resume, progress=False,
+                 rng=np.random.default_rng(2))
     return state(model)[0]
 
 
@@ -161,17 +164,17 @@ def test_a_student_learns_from_unlabelled_examples():
     """The answers of a trained teacher are enough, labels or none: it agrees with most of them, unseen ones too."""
     sets, rng = data.load("digits"), np.random.default_rng(0)
     teacher, model = models.mlp([64, 60, 10], rng=rng), student()
-    nn.fit(teacher, sets, epochs=15, progress=False, rng=rng)
+    training.fit(teacher, sets, epochs=15, progress=False, rng=rng)
     unlabelled = Split(sets.train.images, scale=sets.scale)
-    nn.fit(model, unlabelled, epochs=15, objective=SoftTargets(teacher, temperature=8.0, alpha=0.0), progress=False,
-           rng=rng)
-    agreed = nn.predict(model, sets.test).argmax(axis=1) == nn.predict(teacher, sets.test).argmax(axis=1)
+    training.fit(model, unlabelled, epochs=15, objective=SoftTargets(teacher, temperature=8.0, alpha=0.0),
+                 progress=False, rng=rng)
+    agreed = training.predict(model, sets.test).argmax(axis=1) == training.predict(teacher, sets.test).argmax(axis=1)
     assert agreed.mean() > 0.9
 
 
 def test_without_labels_alpha_must_be_zero():
     with pytest.raises(ValueError, match=r"alpha is 0\.25 but there are no labels"):
-        nn.fit(student(), Split(digits().images), epochs=1, objective=SoftTargets(noisy_teacher(), **OPTIONS),
+        training.fit(student(), Split(digits().images), epochs=1, objective=SoftTargets(noisy_teacher(), **OPTIONS),
                progress=False, rng=np.random.default_rng(0))
 
 
@@ -191,4 +194,4 @@ def test_what_does_not_fit_is_refused_before_training(teacher, options, error, m
 def test_a_teacher_of_other_classes_is_refused():
     objective = SoftTargets(models.mlp([64, 9], rng=np.random.default_rng(0)), **OPTIONS)
     with pytest.raises(ValueError, match=r"shape \(64, 9\), the student's \(64, 10\)"):
-        nn.fit(student(), digits(), epochs=1, objective=objective, progress=False, rng=np.random.default_rng(0))
+        training.fit(student(), digits(), epochs=1, objective=objective, progress=False, rng=np.random.default_rng(0))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minicompress import engine, nn
+from minicompress import engine, nn, training
 from minicompress.engine import Tensor
 
 torch = pytest.importorskip("torch")
@@ -57,11 +57,11 @@ def test_losses_and_activations():
 
 
 @pytest.mark.parametrize(("ours", "theirs", "options"), [
-    (nn.optim.SGD, torch.optim.SGD, {"lr": 0.1}),
-    (nn.optim.SGD, torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}),
-    (nn.optim.SGD, torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
-    (nn.optim.Adam, torch.optim.Adam, {"lr": 0.01}),
-    (nn.optim.Adam, torch.optim.Adam, {"lr": 0.01, "betas": (0.8, 0.95), "weight_decay": 0.1}),
+    (training.optim.SGD, torch.optim.SGD, {"lr": 0.1}),
+    (training.optim.SGD, torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}),
+    (training.optim.SGD, torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    (training.optim.Adam, torch.optim.Adam, {"lr": 0.01}),
+    (training.optim.Adam, torch.optim.Adam, {"lr": 0.01, "betas": (0.8, 0.95), "weight_decay": 0.1}),
 ])
 def test_optimizers(ours, theirs, options):
     start, gradients = normal(5, 3), normal(20, 5, 3)

@@ -109,7 +109,7 @@ _BY_MODULE = {
         ("QU-14:canonical", "(np.cumsum(shares) - shares)", "np.cumsum(shares)"),
         ("QU-14:canonical", 'argsort(lengths[symbols], kind="stable")', 'argsort(-lengths[symbols], kind="stable")'),
     ],
-    "minicompress.nn.metrics": [
+    "minicompress.training.metrics": [
         ("ME-1:confusion", "labels.astype(np.int64) * num_classes + predictions",
          "predictions.astype(np.int64) * num_classes + labels"),
         ("ME-1:accuracy", "float(np.trace(self.confusion) / self.confusion.sum())",

@@ -1,4 +1,4 @@
-"""What tests of experiments share: what they tell `nn.fit`, and a short way round what takes its time."""
+"""What tests of experiments share: what they tell `training.fit`, and a short way round what takes its time."""
 
 import math
 from functools import partial
@@ -10,10 +10,11 @@ import pytest
 from minicompress import data, nn
 from minicompress.experiments import compare, cutting, timing
 from minicompress.recipes import fresh
+from minicompress.training import History, fit
 
 
 class Call(NamedTuple):
-    """One call of `nn.fit`: ``begin`` is the model's state before it, ``drawn`` that of the generator."""
+    """One call of `training.fit`: ``begin`` is the model's state before it, ``drawn`` that of the generator."""
 
     model: nn.Module
     begin: dict
@@ -45,14 +46,14 @@ class Enough(BaseException):
 
 
 class Fits(list):
-    """The `Call`s of `nn.fit`; if it ``trains`` not, models stay as they are, and after the ``last`` comes `Enough`."""
+    """The `Call`s of `fit`; if it ``trains`` not, models stay as they are, and after the ``last`` comes `Enough`."""
 
     trains, last = True, None
 
 
 @pytest.fixture
 def fits(monkeypatch):
-    calls, fit = Fits(), nn.fit
+    calls = Fits()
 
     def watched(model, split, training, *, schedule=(), **options):
         optimizer = training.optimizer(model)
@@ -63,8 +64,8 @@ def fits(monkeypatch):
         calls.append(Call(model, begin, split, options, options["rng"].bit_generator.state))
         if len(calls) == calls.last:
             raise Enough
-        return fit(model, split, **options) if calls.trains else nn.History()
-    monkeypatch.setattr(nn, "fit", watched)
+        return fit(model, split, **options) if calls.trains else History()
+    monkeypatch.setattr("minicompress.recipes.lab.fit", watched)
     return calls
 
 

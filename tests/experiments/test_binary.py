@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minicompress import binarization, container, data, nn
+from minicompress import binarization, container, data, nn, training
 from minicompress.experiments import binary
 from minicompress.forms import Sign
-from minicompress.nn import optim
 from minicompress.recipes import Lab
+from minicompress.training import optim
 
 from .conftest import Enough
 
@@ -32,7 +32,7 @@ def test_a_run_reports_what_is_in_its_files(name, tmp_path):
     sizes = [(tmp_path / file).stat().st_size for file in ("dense.mcz", "binary.mcz")]
     assert [report["dense_bytes"], report["compressed_bytes"]] == sizes and report["ratio"] == sizes[0] / sizes[1]
     digits = data.load("digits")
-    assert nn.evaluate(container.load(tmp_path / "binary.mcz"), digits).error == report["error"] < 0.25
+    assert training.evaluate(container.load(tmp_path / "binary.mcz"), digits).error == report["error"] < 0.25
     assert list(report["layers"]) == ["fc1", "fc2", "fc3"]
     for name, inputs, outputs in (("fc1", 64, 128), ("fc2", 128, 128), ("fc3", 128, 10)):
         dense, signs = report["layers"][name]["weights"]

@@ -4,10 +4,10 @@ import gzip
 
 import pytest
 
-from minicompress import container, data, distillation, nn
+from minicompress import container, data, distillation, training
 from minicompress.experiments import compare
-from minicompress.nn import Training, optim
 from minicompress.recipes import Lab, Settings
+from minicompress.training import Training, optim
 
 QUICK = compare.Plan(Training(4, 0.1), Training(4, 5e-3, adam=True), Training(4, 0.1),
                      Settings(training=Training(3, 0.02)))
@@ -30,7 +30,7 @@ def test_each_row_is_about_its_own_network(tmp_path, fits, monkeypatch):
         if row["file"]:
             path = tmp_path / row["file"]
             assert row["bytes"] == path.stat().st_size and row["ratio"] == rows["dense"]["bytes"] / row["bytes"]
-            assert row["error"] == nn.evaluate(container.load(path), test).error
+            assert row["error"] == training.evaluate(container.load(path), test).error
     assert {path.name for path in tmp_path.iterdir()} == {row["file"] for row in rows.values() if row["file"]}
 
     dense, _, binary, distilled = fits
@@ -61,7 +61,7 @@ def test_every_method_on_digits(tmp_path):
         if row["file"] is not None:
             path = tmp_path / row["file"]
             assert row["bytes"] == path.stat().st_size and row["ratio"] == dense["bytes"] / row["bytes"]
-            assert nn.evaluate(container.load(path), test).error == row["error"]
+            assert training.evaluate(container.load(path), test).error == row["error"]
             assert all(seconds > 0 for seconds in row["seconds_per_image"].values())
     gzipped = rows["dense, gzipped"]
     assert gzipped["bytes"] == len(gzip.compress((tmp_path / "dense.mcz").read_bytes(), 9, mtime=0))

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minicompress import container, data, models, nn, pruning
+from minicompress import container, data, models, nn, pruning, training
 from minicompress.experiments import cutting, timing
-from minicompress.nn import Training
 from minicompress.recipes import Lab
+from minicompress.training import Training
 
 TRAIN = Training(3, 0.1, 128, jitter=1)
 PLAN = cutting.Plan(TRAIN, replace(TRAIN, epochs=2), strength=1e-3)
@@ -44,7 +44,7 @@ def test_the_report_says_what_stands_on_disk(run):
     files = {stage.name: container.load(stage.path) for stage in said}
     assert {path.name for path in folder.glob("*.mcz")} == {f"{name}.mcz" for name in files}
     for key, name in (("large_error", "large"), ("error", "small"), ("scratch_error", "scratch")):
-        assert nn.evaluate(files[name], tracked.dataset).error == report[key]
+        assert training.evaluate(files[name], tracked.dataset).error == report[key]
     for name in ("large", "small"):
         assert report[f"{name}_parameters"] == sum(p.size for p in files[name].parameters())
         assert report[f"{name}_macs"] == sum(p.size for p in files[name].parameters() if p.ndim == 2)
@@ -71,12 +71,12 @@ def test_what_is_trained_how_long_by_what(tmp_path, fits):
         assert options["batch_size"] == 32 and options["augment"] == data.Jitter(2)
     penalised, *others = (call.options["objective"] for call in fits)
     batch = next(iter(data.batches(tracked.dataset.train, 32)))
-    penalty = (penalised(large, batch) - nn.cross_entropy(large, batch)).item()
+    penalty = (penalised(large, batch) - training.supervised(large, batch)).item()
     assert penalty == pytest.approx(0.25 * 60, rel=1e-4), "each of 40 + 20 scales is 1 at first"
-    assert others == [nn.cross_entropy] * 2
+    assert others == [training.supervised] * 2
     fits.clear()
     cutting.cut_and_compare(*begun(tmp_path), replace(plan, strength=0.0), cut)
-    assert [call.options["objective"] for call in fits] == [nn.cross_entropy] * 3
+    assert [call.options["objective"] for call in fits] == [training.supervised] * 3
 
 
 def test_the_same_seed_gives_the_same_bits(run, tmp_path):
@@ -87,7 +87,7 @@ def test_the_same_seed_gives_the_same_bits(run, tmp_path):
 
 
 def test_ctrl_c_ends_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(nn, "fit", lambda *_, **__: nn.History(interrupted=True))
+    monkeypatch.setattr("minicompress.recipes.lab.fit", lambda *_, **__: training.History(interrupted=True))
     with pytest.raises(KeyboardInterrupt):
         cutting.cut_and_compare(*begun(tmp_path), PLAN, cut)
 
@@ -141,7 +141,7 @@ def test_what_slimmed_channels_still_emit_is_absorbed():
     images = rng.random((9, 64)).astype(np.float32)
     small = pruning.slim(model, images[:1], (24 * 64 + 24 + 48 + 12 * 24 + 12 + 24 + 130) / model.summary().parameters)
     assert (small.fc1.weight.shape, small.fc2.weight.shape) == ((24, 64), (12, 24))
-    np.testing.assert_allclose(nn.predict(small, images), nn.predict(model, images), atol=1e-5)
+    np.testing.assert_allclose(training.predict(small, images), training.predict(model, images), atol=1e-5)
 
 
 def test_the_strongest_filters_stay():

@@ -8,8 +8,8 @@ import pytest
 
 from minicompress import models, nn, pruning
 from minicompress.experiments import binary, compare, cutting, hinton, integers, reproduce
-from minicompress.nn import Training
 from minicompress.recipes import Lab, Settings, fresh
+from minicompress.training import Training
 
 from .conftest import Enough
 

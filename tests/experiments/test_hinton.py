@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minicompress import container, data, nn
+from minicompress import container, data, nn, training
 from minicompress.distillation import SoftTargets
 from minicompress.experiments import hinton
-from minicompress.nn import Training
 from minicompress.recipes import Lab
+from minicompress.training import Training
 from tests.mutants import mutate
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -35,7 +35,7 @@ def test_who_learns_from_what(tmp_path, fits):
     assert [call.options["epochs"] for call in fits] == [6, 5, 5, 5, 4]
     assert teacher.options["augment"] == data.Jitter(1) and teacher.follows_cosine(PLAN.teach.lr, warm_up=3)
     assert not any(call.options.get("augment") for call in students), "students see no jitter"
-    assert students[0].options["objective"] is nn.cross_entropy
+    assert students[0].options["objective"] is training.supervised
     for call in students:
         assert call.follows_cosine(PLAN.learn.lr, warm_up=3) and call.options["batch_size"] == PLAN.learn.batch_size
         same_weights, _, same_order = call.begins_as(students[0])
@@ -49,7 +49,7 @@ def test_who_learns_from_what(tmp_path, fits):
     for stage, errors in zip(said, [report["teacher_errors"], report["plain_errors"], report["distilled_errors"],
                                     report["without_3s"]["errors"], report["only_7s_and_8s"]["errors"]], strict=True):
         loaded = container.load(stage.path)
-        assert np.sum(nn.predict(loaded, test).argmax(axis=1) != test.labels) == errors
+        assert np.sum(training.predict(loaded, test).argmax(axis=1) != test.labels) == errors
         assert stage.error == errors / len(test.images) and stage.bytes == stage.path.stat().st_size
     assert report["fewer_share"] == 1 - report["distilled_errors"] / report["plain_errors"]
     assert json.loads(json.dumps(report)) == json.loads(json.dumps(report, allow_nan=False))
@@ -64,7 +64,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path):
 
 
 def test_a_run_that_is_interrupted_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(nn, "fit", lambda *_, **__: nn.History(interrupted=True))
+    monkeypatch.setattr("minicompress.recipes.lab.fit", lambda *_, **__: training.History(interrupted=True))
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path)
 
@@ -74,7 +74,7 @@ def test_the_teacher_keeps_its_weights_within_the_limit():
     model = hinton.large_network(sets, plan, rng=np.random.default_rng(0))
     names = [name for name, _ in model.children()]
     assert names == ["flatten", "fc1", "relu1", "drop1", "fc2", "relu2", "drop2", "fc3"]
-    nn.fit(model, sets.train, Training(2, 0.5, 64, warm_up=3), progress=False, rng=np.random.default_rng(0))
+    training.fit(model, sets.train, Training(2, 0.5, 64, warm_up=3), progress=False, rng=np.random.default_rng(0))
     for layer, limited in ((model.fc1, True), (model.fc2, True), (model.fc3, False)):
         norms = np.linalg.norm(layer.weight.data, axis=1)
         assert (norms.max() <= 0.4 * (1 + 1e-5)) == limited
@@ -136,9 +136,10 @@ def test_a_planted_bug_is_caught(old, new):
 def test_corrections_shift_the_classes_alone():
     digits, rng = data.load("digits", validation=0.1, rng=np.random.default_rng(0)), np.random.default_rng(1)
     model = hinton.small_network(digits, PLAN, rng=rng)
-    nn.fit(model, hinton.only(digits.train, {*range(10)} - {3}), replace(PLAN.learn, lr=0.1), progress=False, rng=rng)
+    others = hinton.only(digits.train, {*range(10)} - {3})
+    training.fit(model, others, replace(PLAN.learn, lr=0.1), progress=False, rng=rng)
     found = hinton.corrections(model, digits, [3])
-    logits, labels = nn.predict(model, digits.test), digits.test.labels
+    logits, labels = training.predict(model, digits.test), digits.test.labels
     assert found["shift"] == 0 and found["errors"] == np.sum(logits.argmax(axis=1) != labels)
     for result in (found, found["corrected"], found["as_the_paper"]):
         wrong = (logits + np.float32(result["shift"]) * (np.arange(10) == 3)).argmax(axis=1) != labels
@@ -146,7 +147,7 @@ def test_corrections_shift_the_classes_alone():
         assert result["right"] == pytest.approx(1 - wrong[labels == 3].mean())
     assert found["as_the_paper"]["errors"] <= min(found["errors"], found["corrected"]["errors"])
     assert found["as_the_paper"]["shift"] == hinton.best_shift(logits, labels, [3])
-    validation = nn.predict(model, digits.validation)
+    validation = training.predict(model, digits.validation)
     assert found["corrected"]["shift"] == hinton.best_shift(validation, digits.validation.labels, [3])
 
 
@@ -171,7 +172,7 @@ def test_each_student_has_its_temperature_and_each_seed_its_networks(fits):
         for temperature, call in zip([None, 1, 20] * 2, students, strict=True):
             objective = call.options["objective"]
             if temperature is None:
-                assert objective is nn.cross_entropy
+                assert objective is training.supervised
             else:
                 assert objective.options["temperature"] == temperature and objective.teachers == [teacher.model]
         for plain, *distilled in (students[:3], students[3:]):

@@ -6,13 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from minicompress import container, data, models, nn
+from minicompress import container, data, models, nn, training
 from minicompress.experiments import integers
 from minicompress.forms import Affine
-from minicompress.nn import Training
 from minicompress.quantization import Grid
 from minicompress.recipes import Lab, fresh
 from minicompress.recipes.plans import PLANS
+from minicompress.training import Training
 
 PLAN = integers.Plan(Training(12, 0.1, jitter=1), Training(4, 0.02, jitter=1), calibration=200)
 
@@ -37,7 +37,7 @@ def test_the_report_says_what_the_files_are(done):
         name, path = stage.name, folder / f"{stage.name}.mcz"
         assert report[f"{name}_bytes"] == path.stat().st_size == stage.bytes
         assert report[f"{name}_ratio"] == (folder / "dense.mcz").stat().st_size / stage.bytes
-        assert report[f"{name}_error"] == nn.evaluate(container.load(path), dataset).error == stage.error
+        assert report[f"{name}_error"] == training.evaluate(container.load(path), dataset).error == stage.error
         assert report[f"{name}_excess"] == pytest.approx(stage.error - report["dense_error"], abs=1e-8)
     assert report["seconds"] >= sum(stage.seconds for stage in stages)
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minicompress import container, data, models, nn, pruning
+from minicompress import container, data, models, nn, pruning, training
 from minicompress.bench import clustering, csr, xnor
 from minicompress.claims import Quantity, percent
 from minicompress.cli import tables
 from minicompress.experiments import compare, deep_compression, reproduce
 from minicompress.experiments.hardware import hardware
-from minicompress.nn import Training
 from minicompress.quantization import share_weights
 from minicompress.recipes import PLANS, Plan, files
+from minicompress.training import Training
 
 PLAN = Plan(Training(1, 0.1, 128), Training(2, 0.1, 128), Training(1, 1e-3, 128, adam=True), sparsity=0.7, clusters=4,
             bias_clusters=2)
@@ -234,7 +234,7 @@ def test_a_file_tells_what_it_holds(file, tmp_path):
 
 def test_a_file_is_evaluated(file):
     report, measured = files.evaluation(file, "digits")
-    expected = nn.evaluate(container.load(file), data.load("digits").test)
+    expected = training.evaluate(container.load(file), data.load("digits").test)
     assert (measured.confusion == expected.confusion).all() and report["confusion"] == expected.confusion.tolist()
     assert report["error"] == expected.error and report["images"] == 359
     assert json.loads(json.dumps(report)) == report
@@ -264,7 +264,7 @@ def test_the_table_of_arrays_has_the_columns_of_the_papers(file):
 @pytest.mark.parametrize("name", ["lenet-300-100", "lenet-5"])
 def test_tables_fit_a_terminal(name, tmp_path):
     model = models.build(name, rng=np.random.default_rng(0))
-    for _, parameter in model.named_parameters(projections=False):
+    for _, parameter in model.named_latents():
         if parameter.ndim > 1:
             nn.project(parameter, pruning.MagnitudePruning(0.001))
     share_weights(model, 64, 64)

@@ -16,7 +16,7 @@ from minicompress.equations.binarization import scaling, weights
 from minicompress.equations.binarization.packed import batch_norm_sign, threshold_signs
 from minicompress.forms import Sign
 from minicompress.nn import Parameter, Projection
-from minicompress.nn.optim import SGD
+from minicompress.training.optim import SGD
 from tests.mutants import mutate
 
 EDGES = np.float32([-2.5, -1.0000001, -1.0, -0.3, -1e-38, -0.0, 0.0, 1e-38, 0.7, 1.0, 1.0000001, 3.0])

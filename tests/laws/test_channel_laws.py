@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minicompress import models, nn, pruning
+from minicompress import models, nn, pruning, training
 from minicompress.data import batches
 from minicompress.engine import Tensor
 from minicompress.equations.pruning.criteria import filter_norm
 from minicompress.equations.pruning.networks import evaluate
 from minicompress.equations.pruning.slimming import slimming_loss, slimming_subgradient
-from minicompress.nn import channels as tracing
+from minicompress.nn import tracing
 from minicompress.pruning import channels as cutting
 from minicompress.pruning import cut_channels
 from tests.laws.channel_networks import (
@@ -139,7 +139,7 @@ def law_groups_speak_with_one_voice(group_scores, model, images, scores):
 def law_slimming(slimming, model, batch, strength):
     """(PR-6) The value, and the sub-gradient beside that of the loss alone, for γ below, at and above 0."""
     gammas = [p for name, p in model.named_parameters() if name.startswith("bn") and name.endswith("weight")]
-    plain, found = (gradients(loss, model, batch, gammas) for loss in (nn.cross_entropy, slimming(strength)))
+    plain, found = (gradients(loss, model, batch, gammas) for loss in (training.supervised, slimming(strength)))
     values = np.concatenate([p.data for p in gammas]).tolist()
     assert found[0] == pytest.approx(slimming_loss(plain[0], values, strength), rel=1e-6)
     expected = slimming_subgradient(values, strength)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from minicompress import models, nn
 from minicompress.equations.measures import summary as literal
-from minicompress.nn import metrics, summary
+from minicompress.nn import summary
+from minicompress.training import metrics
 from tests.laws.holding import hold
 from tests.mutants import mutate
 

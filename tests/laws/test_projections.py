@@ -12,10 +12,10 @@ from minicompress.binarization import projections as binary
 from minicompress.engine import Tensor, no_grad
 from minicompress.forms import Codebook, Sign, Sparse
 from minicompress.nn import Parameter, Projection, max_norm
-from minicompress.nn.optim import SGD, Adam
 from minicompress.pruning import projections as pruning
 from minicompress.quantization import projections as affine
 from minicompress.quantization import weight_sharing as sharing
+from minicompress.training.optim import SGD, Adam
 from tests.mutants import mutate
 
 SHAPES = [(6, 5), (7,), (3, 2, 4, 4)]
@@ -343,7 +343,7 @@ def rows_are_within_the_limit(m, shape=(6, 5), order="F"):
 
 @pytest.mark.parametrize("limit", [0, -1.0, np.inf, np.nan, True])
 def test_a_limit_that_limits_nothing_is_refused(limit):
-    with pytest.raises(ValueError, match="expected a finite number above 0"):
+    with pytest.raises((TypeError, ValueError), match=f"limit is {limit}, expected"):
         nn.MaxNorm(limit)
 
 

@@ -10,8 +10,9 @@ from hypothesis.extra import numpy as hnp
 
 from minicompress.engine import Tensor, where
 from minicompress.equations.pruning.masks import masked_sgd_step
-from minicompress.nn import Parameter, Projection, optim, project
+from minicompress.nn import Parameter, Projection, project
 from minicompress.pruning import Mask, magnitude, projections, schedule
+from minicompress.training import optim
 from tests.laws.holding import hold
 from tests.mutants import mutate
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minicompress import models, nn
+from minicompress import models, nn, training
 from minicompress.engine import Tensor
 from tests.engine import literal
 
@@ -92,6 +92,6 @@ def test_models_need_a_generator():
 @pytest.mark.parametrize("make", MODELS)
 def test_they_learn_a_batch_by_heart(make):
     model, x, y = make(rng=rng()), images(20, 1, 28, 28).numpy(), np.arange(20) % 10
-    optimizer = nn.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
-    nn.fit(model, (x, y), epochs=40, batch_size=20, optimizer=optimizer, rng=rng())
-    assert nn.evaluate(model, (x, y)).error == 0.0
+    optimizer = training.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
+    training.fit(model, (x, y), epochs=40, batch_size=20, optimizer=optimizer, rng=rng())
+    assert training.evaluate(model, (x, y)).error == 0.0

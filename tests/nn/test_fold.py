@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicompress import nn, pruning
+from minicompress import nn, pruning, training
 from minicompress.engine import Tensor
 from minicompress.equations.quantization import convert as literal
 from minicompress.forms import Sparse
@@ -16,10 +16,10 @@ from tests.quantization.networks import generated, images, residual, settled
 
 
 def law_evaluation_stays(fold_batch_norm, model, x):
-    before = nn.predict(model, x)
+    before = training.predict(model, x)
     folded = fold_batch_norm(model)
-    np.testing.assert_allclose(nn.predict(folded, x), before, rtol=2e-4, atol=2e-5 * np.abs(before).max())
-    assert nn.predict(model, x).tobytes() == before.tobytes(), "the model itself changed"
+    np.testing.assert_allclose(training.predict(folded, x), before, rtol=2e-4, atol=2e-5 * np.abs(before).max())
+    assert training.predict(model, x).tobytes() == before.tobytes(), "the model itself changed"
     return folded
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from minicompress import models, nn
 from minicompress.engine import Tensor
-from minicompress.nn.module import evaluating, observe
+from minicompress.nn import evaluating, observe
 from minicompress.pruning import Mask
 from minicompress.quantization import WeightClustering
 
@@ -42,7 +42,7 @@ def test_what_projections_train_is_a_parameter_too():
     nn.project(model.conv.weight, Mask(np.ones((4, 1, 3, 3))), WeightClustering(3))
     names = dict(model.named_parameters())
     assert names["conv.weight.1.centroids_"] is model.conv.weight.projections[1].centroids_
-    assert "conv.weight.1.centroids_" not in dict(model.named_parameters(projections=False))
+    assert "conv.weight.1.centroids_" not in dict(model.named_latents())
 
 
 def test_a_parameter_with_two_names_is_trained_once():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from minicompress import container, models, nn, plots
+from minicompress import container, models, plots, training
 from minicompress.coding import huffman
 from minicompress.equations.coding.huffman import canonical_codes, huffman_lengths
 from minicompress.equations.pruning.magnitude import magnitude_mask
@@ -34,7 +34,7 @@ def inspection(tmp_path_factory):
 
 
 def history():
-    return nn.History([2.0, 1.0, 0.5], [0.5, 0.25, 0.125], [1.5, 1.0, 1.0], [0.4, 0.3, 0.2])
+    return training.History([2.0, 1.0, 0.5], [0.5, 0.25, 0.125], [1.5, 1.0, 1.0], [0.4, 0.3, 0.2])
 
 
 ROWS = [{"method": "dense", "error": 0.02, "bytes": 1000}, {"method": "int8", "error": 0.01, "bytes": 260},
@@ -208,7 +208,7 @@ def test_curves_follow_the_history():
 
 
 def test_runs_in_a_row_are_joined_and_missing_values_left_out():
-    unmeasured = nn.History([0.4], [None], [None], [None])
+    unmeasured = training.History([0.4], [None], [None], [None])
     loss, error = plots.training_curves([history(), unmeasured]).axes
     assert list(loss.lines[0].get_xdata()) == [1, 2, 3, 4]
     assert list(loss.lines[0].get_ydata()) == [2.0, 1.0, 0.5, 0.4]

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from minicompress import container, models, nn
+from minicompress import container, models, nn, training
 from minicompress.engine import Tensor
 from minicompress.pruning import Mask, choose_channels, cut_channels, filter_norm, group_scores, scale_norm
 from minicompress.quantization import WeightClustering
@@ -36,7 +36,7 @@ def test_the_result_is_an_ordinary_smaller_model(tmp_path):
     container.save(smaller, tmp_path / "small.mcz")
     assert np.array_equal(outputs(container.load(tmp_path / "small.mcz")), outputs(smaller))
     before = smaller.conv.weight.data.copy()
-    nn.fit(smaller, (IMAGES, np.arange(3)), epochs=1, progress=False, rng=np.random.default_rng(0))
+    training.fit(smaller, (IMAGES, np.arange(3)), epochs=1, progress=False, rng=np.random.default_rng(0))
     assert not np.array_equal(smaller.conv.weight.data, before)
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from minicompress import models, nn
+from minicompress import models, nn, training
 from minicompress.equations.pruning.masks import masked_sgd_step
 from minicompress.equations.pruning.schedule import gradual_sparsity
-from minicompress.nn.optim import SGD
 from minicompress.pruning import GradualPruning, Mask, mask_weights
+from minicompress.training.optim import SGD
 
 
 def mlp():
@@ -27,7 +27,7 @@ def test_mask_weights_takes_weight_arrays_only_and_changes_nothing():
                            "flat": nn.Flatten(), "fc": nn.Linear(8, 2, rng=np.random.default_rng(1))})
     before = {name: p.effective().numpy().copy() for name, p in model.named_parameters()}
     assert set(mask_weights(model)) == {"conv.weight", "fc.weight"}
-    for name, p in model.named_parameters(projections=False):
+    for name, p in model.named_latents():
         assert p.effective().numpy().tobytes() == before[name].tobytes()
     with pytest.raises(ValueError, match="is already projected"):
         mask_weights(model)
@@ -60,7 +60,7 @@ def test_what_is_pruned_stays_pruned_while_the_rest_learns():
         seen.append(now)
 
     optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
-    nn.fit(model, (x, y), epochs=5, batch_size=16, optimizer=optimizer, schedule=[pruning, watch], rng=rng)
+    training.fit(model, (x, y), epochs=5, batch_size=16, optimizer=optimizer, schedule=[pruning, watch], rng=rng)
     assert pruned_count(weights) == round(0.8 * 298)
 
 

@@ -6,7 +6,7 @@ import importlib
 import numpy as np
 import pytest
 
-from minicompress import binarization, data, models, nn, pruning
+from minicompress import binarization, data, models, nn, pruning, training
 from minicompress.equations.pruning import sensitivity as literal
 from tests.mutants import mutate
 
@@ -17,19 +17,19 @@ DATASET = data.load("digits", validation=100, rng=np.random.default_rng(0))
 @pytest.fixture(scope="module")
 def trained():
     model = models.mlp([64, 16, 10], rng=np.random.default_rng(1))
-    nn.fit(model, DATASET, epochs=5, progress=False, rng=np.random.default_rng(2))
+    training.fit(model, DATASET, epochs=5, progress=False, rng=np.random.default_rng(2))
     return model
 
 
 def law_errors_are_the_printed_ones(sensitivity, model, split, levels):
-    weights = [p for _, p in model.named_parameters(projections=False) if p.ndim > 1]
+    weights = [p for _, p in model.named_latents() if p.ndim > 1]
 
     def error(layers):
         before = [p.data for p in weights]
         try:
             for p, layer in zip(weights, layers, strict=True):
                 p.set(np.reshape(layer, p.shape))
-            return nn.evaluate(model, split).error
+            return training.evaluate(model, split).error
         finally:
             for p, values in zip(weights, before, strict=True):
                 p.set(values)
@@ -50,7 +50,7 @@ def law_model_stays_bit_for_bit(sensitivity, model, split, levels):
 
 
 def law_no_pruning_gives_the_baseline(sensitivity, model, split):
-    baseline = nn.evaluate(model, split).error
+    baseline = training.evaluate(model, split).error
     assert all(errors.tolist() == [baseline, baseline] for errors in sensitivity(model, split, [0.0, 0.0]).values())
 
 
@@ -71,7 +71,7 @@ def test_a_pruned_model_is_pruned_on(trained):
     nn.project(model.fc1.weight, pruning.MagnitudePruning(0.5))
     law_model_stays_bit_for_bit(pruning.sensitivity, model, DATASET.validation, [0.9])
     first, second = pruning.sensitivity(model, DATASET.validation, [0.0, 0.5])["fc1.weight"]
-    assert first == second == nn.evaluate(model, DATASET.validation).error  # that half was gone already
+    assert first == second == training.evaluate(model, DATASET.validation).error  # that half was gone already
 
 
 def test_what_is_pruned_is_zero_whatever_the_weights_were(trained):
@@ -85,7 +85,7 @@ def test_what_is_pruned_is_zero_whatever_the_weights_were(trained):
         by_hand = models.mlp([64, 16, 10], rng=np.random.default_rng(1))
         by_hand.load_state_dict(trained.state_dict())
         by_hand.fc1.weight.set(np.where(pruning.magnitude_mask(weights, level), weights, 0))
-        assert error == nn.evaluate(by_hand, images).error
+        assert error == training.evaluate(by_hand, images).error
     assert found[0] != found[1]
 
 
@@ -110,7 +110,7 @@ def test_levels_that_are_no_fractions_are_refused(trained, levels):
 
 
 def test_an_interrupted_measurement_leaves_the_model_as_it_was(trained, monkeypatch):
-    monkeypatch.setattr(nn, "evaluate", lambda *_: 1 / 0)
+    monkeypatch.setattr(training, "evaluate", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         pruning.sensitivity(trained, DATASET.validation, [0.5])
     assert all(p.projections == () for p in trained.parameters())

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from minicompress import data, models, nn, pruning
+from minicompress import data, models, nn, pruning, training
 
 
 def test_it_drives_scales_to_zero_and_composes_with_fit():
@@ -14,7 +14,7 @@ def test_it_drives_scales_to_zero_and_composes_with_fit():
     y = (x[:, 0] > 0).astype(int)
     for strength in (0.0, 0.05):
         model = models.mlp([6, 12, 2], batch_norm=True, rng=np.random.default_rng(1))
-        nn.fit(model, (x, y), epochs=20, objective=pruning.slimming(strength), progress=False, rng=rng)
+        training.fit(model, (x, y), epochs=20, objective=pruning.slimming(strength), progress=False, rng=rng)
         found.append(np.median(pruning.scale_norm(model)["bn1"]))
     assert found[1] < 0.1 * found[0]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minicompress import models, nn
+from minicompress import models, nn, training
 from minicompress.quantization import WeightClustering, calibrate, convert, prepare
 
 from .networks import images, residual
@@ -82,7 +82,7 @@ def test_what_makes_no_network_is_refused():
 def test_without_calibration_nothing_is_computed():
     prepared = prepare(residual())
     with pytest.raises(ValueError, match="calibrate"):
-        nn.predict(prepared, images())
+        training.predict(prepared, images())
     with pytest.raises(ValueError, match="calibrate"):
         convert(prepared)
 
@@ -95,4 +95,4 @@ def test_only_what_was_prepared_is_calibrated_and_converted():
             with pytest.raises(TypeError, match=f"model is a {type(model).__name__}, expected a Module"):
                 step(model)
     converted = convert(calibrate(prepare(residual()), images()))
-    assert (nn.predict(convert(converted), images()) == nn.predict(converted, images())).all()
+    assert (training.predict(convert(converted), images()) == training.predict(converted, images())).all()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicompress import container, data, models, nn, pruning
+from minicompress import container, data, models, nn, pruning, training
 from minicompress.engine import Tensor
 from minicompress.forms import Affine, Sparse
 from minicompress.quantization import (
@@ -46,7 +46,7 @@ def test_the_prepared_and_the_converted_network_are_equal(seed, weights, activat
     model = generated(seed)
     prepared, converted = lowered(model, images(1), weights=weights, activations=activations, per_channel=per_channel)
     for x in (images(2), 3 * images(3)):
-        same_bits(nn.predict(prepared, x), nn.predict(converted, x))
+        same_bits(training.predict(prepared, x), training.predict(converted, x))
 
 
 @pytest.mark.parametrize(("bits", "stored"), [(8, False), (8, True), (4, True)])
@@ -74,7 +74,7 @@ def test_every_layer_between_the_ends_gives_integers(bits, stored, tmp_path):
 def test_eight_bits_lose_little():
     model = residual()
     _, converted = lowered(model, images())
-    float_logits, logits = (nn.predict(m, images()) for m in (model, converted))
+    float_logits, logits = (training.predict(m, images()) for m in (model, converted))
     assert np.abs(logits - float_logits).max() < 0.05 * np.abs(float_logits).max()
     assert (logits.argmax(1) == float_logits.argmax(1)).mean() > 0.9
 
@@ -99,14 +99,14 @@ def test_a_prepared_network_learns_and_stays_equal():
     x, y, rng = images(4, 64), np.arange(64) % 5, np.random.default_rng(0)
     x[np.arange(64), 0, y] += 1  # a bright row for each class
     model = residual()
-    nn.fit(model, (x, y), epochs=10, batch_size=16, progress=False, rng=rng)
+    training.fit(model, (x, y), epochs=10, batch_size=16, progress=False, rng=rng)
     prepared = prepare_qat(model, x, weights=3)
-    first = nn.functional.cross_entropy(Tensor(nn.predict(prepared, x)), y).item()
-    nn.fit(prepared, (x, y), epochs=10, batch_size=16, progress=False, rng=rng,
-           optimizer=nn.optim.Adam(prepared.parameters(), lr=3e-3))
+    first = nn.functional.cross_entropy(Tensor(training.predict(prepared, x)), y).item()
+    training.fit(prepared, (x, y), epochs=10, batch_size=16, progress=False, rng=rng,
+           optimizer=training.optim.Adam(prepared.parameters(), lr=3e-3))
     converted = convert(prepared)
-    same_bits(nn.predict(prepared, x), nn.predict(converted, x))
-    assert nn.functional.cross_entropy(Tensor(nn.predict(converted, x)), y).item() < 0.7 * first
+    same_bits(training.predict(prepared, x), training.predict(converted, x))
+    assert nn.functional.cross_entropy(Tensor(training.predict(converted, x)), y).item() < 0.7 * first
     codes = [m.weight.form().codes for _, m in converted.named_modules() if isinstance(m, layers._Weighted)]
     assert all(-4 <= c.min() and c.max() <= 3 for c in codes)
 
@@ -167,10 +167,10 @@ def test_a_network_that_ends_in_an_average_or_a_sum():
 def test_weights_alone():
     model = residual()
     quantized = prepare(model, weights=12, activations=None)
-    same_bits(nn.predict(convert(quantized), images()), nn.predict(quantized, images()))
+    same_bits(training.predict(convert(quantized), images()), training.predict(quantized, images()))
     assert quantized.fc.weight.form().bits == 12 and quantized.fc.weight.form().axis == 0
     assert type(quantized.fc) is nn.Linear and len(quantized.block.body) == 3
-    assert np.abs(nn.predict(quantized, images()) - nn.predict(model, images())).max() < 0.02
+    assert np.abs(training.predict(quantized, images()) - training.predict(model, images())).max() < 0.02
     assert calibrate(quantized, images()) is quantized
     _, converted = lowered(prepare(model, weights=4, activations=None), images(), weights=4, per_channel=False)
     assert converted.fc.weight.form().axis == 0, "weights that lie on a grid stay there"
@@ -210,15 +210,16 @@ def test_pruned_weights_stay_pruned(bits, tmp_path):
         nn.project(getattr(model, name).weight, pruning.MagnitudePruning(0.7))
     mask = model.fc1.weight.form().mask
     prepared = prepare_qat(model, images(0, 32, (6,)), weights=bits)
-    nn.fit(prepared, (images(0, 32, (6,)), np.arange(32) % 3), epochs=2, progress=False, rng=np.random.default_rng(0))
+    few = images(0, 32, (6,)), np.arange(32) % 3
+    training.fit(prepared, few, epochs=2, progress=False, rng=np.random.default_rng(0))
     converted = convert(prepared)
     form = converted.fc1.weight.form()
     assert type(form) is Sparse and type(form.inner) is Affine and form.inner.bits == bits
     assert (form.mask == mask).all()
     container.save(converted, tmp_path / "small.mcz")
     x = images(1, 32, (6,))
-    same_bits(nn.predict(container.load(tmp_path / "small.mcz"), x), nn.predict(converted, x))
-    same_bits(nn.predict(prepared, x), nn.predict(converted, x))
+    same_bits(training.predict(container.load(tmp_path / "small.mcz"), x), training.predict(converted, x))
+    same_bits(training.predict(prepared, x), training.predict(converted, x))
 
 
 def test_a_channel_without_weights_still_has_its_bias():
@@ -227,15 +228,15 @@ def test_a_channel_without_weights_still_has_its_bias():
     model.fc1.bias.set(np.array([0.1, 0.7, -0.2, 0.3]))
     x = images(0, 32, (6,))
     _, converted = lowered(model, x)
-    assert np.abs(nn.predict(converted, x) - nn.predict(model, x)).max() < 0.05
+    assert np.abs(training.predict(converted, x) - training.predict(model, x)).max() < 0.05
 
 
 def test_an_observer_that_fails_leaves_the_model_as_it_was():
     prepared = calibrate(prepare(residual()), images())
-    before = nn.predict(prepared, images())
+    before = training.predict(prepared, images())
     with pytest.raises(ValueError, match="expected finite"):
         calibrate(prepared, np.full((2, 2, 8, 8), np.nan, np.float32))
-    same_bits(nn.predict(prepared, images()), before)
+    same_bits(training.predict(prepared, images()), before)
 
 
 # The tests above have teeth
@@ -245,9 +246,9 @@ def law_lowering(m, seed):
     """Equal after conversion, and near the float network: nothing that it does may be left out."""
     model, x = (generated(seed) if seed else residual()), images(1)
     prepared = m.calibrate(m.prepare(model), x)
-    converted, real = m.convert(prepared), nn.predict(model, x)
-    same_bits(nn.predict(prepared, x), nn.predict(converted, x))
-    assert np.abs(nn.predict(converted, x) - real).max() < 0.1 * np.abs(real).max()
+    converted, real = m.convert(prepared), training.predict(model, x)
+    same_bits(training.predict(prepared, x), training.predict(converted, x))
+    assert np.abs(training.predict(converted, x) - real).max() < 0.1 * np.abs(real).max()
 
 
 def law_gradient(m, seed):

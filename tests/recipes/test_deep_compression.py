@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from minicompress import container, models
-from minicompress.nn import Training
 from minicompress.pruning import Mask
 from minicompress.quantization import weight_sharing
 from minicompress.recipes import Lab, Plan
+from minicompress.training import Training
 from tests.mutants import mutate
 
 recipe = importlib.import_module("minicompress.recipes.deep_compression")  # the name in recipes is the function
@@ -29,7 +29,7 @@ def law_the_planned_share_is_pruned(implementation, folder):
 
 def masks(model):
     """All masks of a network in one array."""
-    return np.concatenate([projection.mask_.ravel() for _, parameter in model.named_parameters(projections=False)
+    return np.concatenate([projection.mask_.ravel() for _, parameter in model.named_latents()
                            for projection in parameter.projections if isinstance(projection, Mask)])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minicompress
-from minicompress import container, data, engine, models, nn
+from minicompress import container, data, engine, models, nn, training
 from minicompress.quantization import share_weights
 from minicompress.recipes import fresh
 
@@ -84,5 +84,5 @@ def test_it_really_is_another_process(monkeypatch, tmp_path):
     """Whatever this process does to its own copy of the package, the other one does not know."""
     container.save(model(), tmp_path / "net.mcz")
     before = fresh.in_fresh_process(tmp_path / "net.mcz", "digits")
-    monkeypatch.setattr(nn, "predict", lambda *_: np.zeros(1, np.float32))
+    monkeypatch.setattr(training, "predict", lambda *_: np.zeros(1, np.float32))
     assert fresh.logits_digest(model(), DIGITS.test) != before == fresh.in_fresh_process(tmp_path / "net.mcz", "digits")

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minicompress import container, data, nn
-from minicompress.nn import optim
+from minicompress import container, data, nn, training
 from minicompress.recipes import fresh, jobs
+from minicompress.training import optim
 
 from .test_resume import PLAN
 
@@ -40,7 +40,7 @@ def test_the_report_is_about_the_file(tmp_path):
     assert report["compressed_bytes"] == file.stat().st_size == sum(report["sizes"].values())
     assert report["ratio"] == report["dense_bytes"] / report["compressed_bytes"]
     test = data.load("digits").test
-    assert report["error"] == nn.evaluate(container.load(file), test).error
+    assert report["error"] == training.evaluate(container.load(file), test).error
     assert report["logits_sha256"] == fresh.logits_digest(file, test)
     assert json.loads(json.dumps(report)) == report and not report["resumed"]
     assert report["seconds"] >= sum(stage["seconds"] for stage in report["stages"]) > 0
@@ -51,7 +51,7 @@ def test_the_dense_file_is_real_and_so_is_its_gzip(tmp_path):
     dense = (tmp_path / "dense.mcz").read_bytes()
     assert report["dense_bytes"] == len(dense) <= 4 * 1510 + 2048  # ME-2
     assert report["gzip_bytes"] == len(gzip.compress(dense)) < len(dense)
-    assert report["dense_error"] == nn.evaluate(container.load(tmp_path / "dense.mcz"), data.load("digits")).error
+    assert report["dense_error"] == training.evaluate(container.load(tmp_path / "dense.mcz"), data.load("digits")).error
     assert container.load(tmp_path / "dense.mcz").summary().parameters == 64 * 20 + 20 + 20 * 10 + 10
 
 

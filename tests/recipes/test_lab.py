@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from minicompress import container, models, nn
-from minicompress.nn import Training
+from minicompress import container, models, training
 from minicompress.recipes import Lab
+from minicompress.training import Training
 
 
 def begun(folder, seed=0, **options):
@@ -42,14 +42,14 @@ def test_stages_are_measured_on_their_files(tmp_path):
     assert [stage.path.name for stage in said] == ["dense.mcz", "other.mcz"]
     for stage in said:
         assert stage.bytes == stage.path.stat().st_size and stage.ratio == dense.bytes / stage.bytes
-        assert stage.error == nn.evaluate(container.load(stage.path), lab.dataset).error
+        assert stage.error == training.evaluate(container.load(stage.path), lab.dataset).error
     with_known, _ = begun(tmp_path)
     with_known.dense_bytes = 10 * dense.bytes
     assert with_known.write("dense", model).ratio == 10
 
 
 def test_ctrl_c_ends_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(nn, "fit", lambda *_, **__: nn.History(interrupted=True))
+    monkeypatch.setattr("minicompress.recipes.lab.fit", lambda *_, **__: training.History(interrupted=True))
     with pytest.raises(KeyboardInterrupt):
         trained(*begun(tmp_path))
 

@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from minicompress import container, data, distillation, models, nn, pruning
+from minicompress import container, data, distillation, models, nn, pruning, training
 from minicompress.forms import Affine, Codebook, Sign, Sparse
-from minicompress.nn import Training
 from minicompress.recipes import Lab, fresh, pipeline
+from minicompress.training import Training
 
 METHODS = pipeline.methods()
 PAIRS = list(itertools.product(METHODS, repeat=2))
@@ -36,7 +36,7 @@ def dataset():
 def trained(dataset):
     rng = np.random.default_rng(1)
     model = models.mlp([64, 40, 24, 10], batch_norm=True, rng=rng)
-    nn.fit(model, dataset, epochs=8, progress=False, rng=rng)
+    training.fit(model, dataset, epochs=8, progress=False, rng=rng)
     return model
 
 
@@ -52,9 +52,9 @@ def made(trained, dataset, tmp_path_factory):
 
     def of(methods):
         if methods not in known:
-            path, before = folder / f"{'-'.join(methods)}.mcz", nn.predict(trained, dataset.test).tobytes()
+            path, before = folder / f"{'-'.join(methods)}.mcz", training.predict(trained, dataset.test).tobytes()
             known[methods] = (*combined(trained, methods, dataset, path), path)
-            assert nn.predict(trained, dataset.test).tobytes() == before, "the network that was given has changed"
+            assert training.predict(trained, dataset.test).tobytes() == before, "the network that was given has changed"
         return known[methods]
     return of
 
@@ -65,11 +65,11 @@ def innermost(form):
 
 def law_file(model, inspection, path, methods, dataset, folder):
     """The file holds what each method promises, loads to the same logits, and no damage of it loads at all."""
-    logits = nn.predict(model, dataset.test)
-    assert nn.predict(container.load(path), dataset.test).tobytes() == logits.tobytes()
-    assert nn.evaluate(model, dataset).error < 0.5  # guessing is 0.9
+    logits = training.predict(model, dataset.test)
+    assert training.predict(container.load(path), dataset.test).tobytes() == logits.tobytes()
+    assert training.evaluate(model, dataset).error < 0.5  # guessing is 0.9
 
-    weights = {name: p for name, p in model.named_parameters(projections=False) if p.ndim > 1}
+    weights = {name: p for name, p in model.named_latents() if p.ndim > 1}
     assert len(weights) == 3
     for parameter in weights.values():
         for method in FORMS.keys() & set(methods):
@@ -151,9 +151,9 @@ def test_each_with_distillation_as_the_objective(methods, trained, dataset, tmp_
     def noting(model, batch):
         asked.append(len(batch.indices))
         return objective(model, batch)
-    before = nn.predict(trained, dataset.test).tobytes()
+    before = training.predict(trained, dataset.test).tobytes()
     law_file(*combined(trained, methods, dataset, path, objective=noting), path, methods, dataset, tmp_path)
-    assert nn.predict(trained, dataset.test).tobytes() == before, "the network that was given has changed"
+    assert training.predict(trained, dataset.test).tobytes() == before, "the network that was given has changed"
     assert sum(asked) == 300 * SETTINGS.training.epochs * sum(method != "huffman" for method in methods)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from minicompress import models, nn
-from minicompress.nn import Training
 from minicompress.recipes import Lab, Plan, deep_compression
+from minicompress.training import Training
 
 
 def plan(*epochs):

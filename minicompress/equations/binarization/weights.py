@@ -252,7 +252,7 @@ def _connected(projection):
     def function(w, g, lr):
         parameter = resolve("minicompress.nn.Parameter")(w.astype(np.float32))
         resolve("minicompress.nn.project")(parameter, projection()).effective().backward(g.astype(np.float32))
-        resolve("minicompress.nn.optim.SGD")([parameter], lr=lr).step()
+        resolve("minicompress.training.optim.SGD")([parameter], lr=lr).step()
         return parameter.data
     return function
 

@@ -63,7 +63,7 @@ def precision_recall_f1(predictions, labels, c):
       latex=r"P = \frac{\mathrm{TP}}{\mathrm{TP} + \mathrm{FP}},\quad "
             r"R = \frac{\mathrm{TP}}{\mathrm{TP} + \mathrm{FN}},\quad "
             r"F_1 = \frac{2PR}{P + R} \text{ of each class},\quad 0/0 = 0",
-      implementation="minicompress.nn.metrics.measures", inputs=answers, cases=(_KNOWN, _ONE_CLASS),
+      implementation="minicompress.training.metrics.measures", inputs=answers, cases=(_KNOWN, _ONE_CLASS),
       adapt=_measured(lambda found: (found.precision, found.recall, found.f1)))
 def per_class(predictions, labels, classes):
     """precision, recall and F1 of each class
@@ -150,7 +150,7 @@ per_class.trap("of all classes", "these are the measures of all classes together
 
 
 @page("ME-1:accuracy", cite=MANNING_2008("section 8.3"), latex=r"A = \frac{1}{N} \sum_n \mathbf{1}[\hat y_n = y_n]",
-      implementation="minicompress.nn.metrics.measures", inputs=lambda rng, size: answers(rng, size)[:2],
+      implementation="minicompress.training.metrics.measures", inputs=lambda rng, size: answers(rng, size)[:2],
       adapt=lambda measures: lambda predictions, labels: measures(predictions, labels, MOST_CLASSES).accuracy,
       cases=(_KNOWN[:2], _ONE_CLASS[:2]))
 def accuracy(predictions, labels):
@@ -203,7 +203,7 @@ accuracy.trap("mean of the classes", "this is the mean of the classes' own share
 
 
 @page("ME-1:confusion", cite=MANNING_2008("section 14.5"), latex=r"M_{cd} = \#\{n : y_n = c,\; \hat y_n = d\}",
-      implementation="minicompress.nn.metrics.measures", adapt=_measured(lambda found: found.confusion),
+      implementation="minicompress.training.metrics.measures", adapt=_measured(lambda found: found.confusion),
       inputs=answers, cases=(_KNOWN, _ONE_CLASS))
 def confusion(predictions, labels, classes):
     """confusion matrix
@@ -261,8 +261,8 @@ confusion.trap("right ones alone", "only right predictions are counted: wrong on
 
 
 @page("ME-1:macro-f1", cite=MANNING_2008("sections 8.3 and 13.6"), latex=r"\bar F = \frac{1}{K} \sum_c F_{1,c}",
-      implementation="minicompress.nn.metrics.measures", adapt=_measured(lambda found: found.macro_f1), inputs=answers,
-      cases=(_KNOWN, _ONE_CLASS))
+      implementation="minicompress.training.metrics.measures",
+      adapt=_measured(lambda found: found.macro_f1), inputs=answers, cases=(_KNOWN, _ONE_CLASS))
 def macro_f1(predictions, labels, classes):
     """macro F1
 

@@ -124,7 +124,8 @@ def _enter_mask_traps(page, optimizer, memory):
 @page("PR-10", cite=(MAI_2022("section 9.3.2"), HAN_2015("section 4")),
       latex=r"v \leftarrow \mu v + g_t + \lambda w,\quad w \leftarrow m_t \odot (w - \eta v),\quad t = 0, 1, \dots,"
             r"\quad m_t = m \text{ if } t \ge \text{first, else } 1",
-      implementation="minicompress.pruning.Mask", adapt=lambda mask: _masked_by(resolve("minicompress.nn.optim.SGD")),
+      implementation="minicompress.pruning.Mask",
+      adapt=lambda mask: _masked_by(resolve("minicompress.training.optim.SGD")),
       inputs=_training_inputs,
       cases=((np.array([1.0, 2.0]), np.array([[1.0, 1.0], [1.0, np.nan]]), 1, np.array([1, 0]), 0.25, 0.5, 0.0),
              (np.array([1.0, -1.0]), np.array([[1.0, -2.0], [0.0, -2.0], [1.0, 0.5]]), 1, np.array([1, 0]), 0.25, 0.5,
@@ -198,7 +199,8 @@ masked_training.trap("decay apart", "λ·w is taken off beside the velocity: it 
       latex=r"a \leftarrow 0.9 a + 0.1 g_t,\quad v \leftarrow 0.999 v + 0.001 g_t^2,\quad w \leftarrow m_t \odot \left("
             r"w - \eta\, \frac{a / (1 - 0.9^{t+1})}{\sqrt{v / (1 - 0.999^{t+1})} + 10^{-8}}\right),\quad "
             r"t = 0, 1, \dots,\quad m_t = m \text{ if } t \ge \text{first, else } 1",
-      implementation="minicompress.pruning.Mask", adapt=lambda mask: _masked_by(resolve("minicompress.nn.optim.Adam")),
+      implementation="minicompress.pruning.Mask",
+      adapt=lambda mask: _masked_by(resolve("minicompress.training.optim.Adam")),
       inputs=lambda rng, size: _training_inputs(rng, size)[:5],
       cases=((np.array([1.0, 2.0]), np.array([[1.0, 1.0], [1.0, np.nan]]), 1, np.array([1, 0]), 0.25),
              (np.array([1.0, -1.0]), np.array([[1.0, -2.0], [0.0, -2.0], [1.0, 0.5]]), 1, np.array([1, 0]), 0.25)))

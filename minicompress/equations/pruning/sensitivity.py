@@ -59,7 +59,7 @@ def _of_a_model(sensitivity):
                     setattr(self, f"layer{i}", parameter(w[None].astype(np.float32)))
 
             def forward(self, x):
-                layers = [layer.effective().numpy()[0] for _, layer in self.named_parameters(projections=False)]
+                layers = [layer.effective().numpy()[0] for _, layer in self.named_latents()]
                 wrong = x.numpy() < EXAMPLES * error(layers)
                 return tensor(np.hstack([~wrong, wrong]).astype(np.float32))
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minicompress import expect
+
 
 def _ratio(part, whole):
     """part/whole, and 0 where it would be 0/0."""
@@ -74,13 +76,9 @@ def measures(predictions, labels, num_classes):
     array([[1, 1],
            [0, 1]])
     """
-    predictions, labels = np.asarray(predictions), np.asarray(labels)
-    if predictions.ndim != 1 or predictions.shape != labels.shape or not len(labels):
-        raise ValueError(f"predictions {predictions.shape} and labels {labels.shape}: expected the same (N,), N > 0")
-    for name, classes in (("predictions", predictions), ("labels", labels)):
-        if classes.dtype.kind not in "iu":
-            raise TypeError(f"{name} are {classes.dtype}, expected integers")
-        if classes.min() < 0 or classes.max() >= num_classes:
-            raise ValueError(f"{name} span {classes.min()} to {classes.max()}, expected 0 to {num_classes - 1}")
+    predictions, labels = (expect.integral(name, classes, 0, num_classes - 1) for name, classes in (
+        ("predictions", predictions), ("labels", labels)))
+    expect.that(predictions.ndim == 1 and predictions.shape == labels.shape and len(labels),
+                f"predictions {predictions.shape} and labels {labels.shape}: expected the same (N,), N > 0")
     pairs = labels.astype(np.int64) * num_classes + predictions.astype(np.int64)
     return Measures(np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes))

@@ -7,14 +7,13 @@ import json
 import types
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
 
-from minicompress import atomic
-
-from .module import Module
+from minicompress import atomic, expect
+from minicompress.nn import Module
 
 
 @dataclass
@@ -47,16 +46,22 @@ class History:
 class Run:
     """A model in training: its optimizer, generators, history and best weights, as `save` and `restore` see them.
 
-    ``settings`` are what a run to be resumed must agree on; ``callables``, by their names, are looked through by `held`
-    and must agree as far as `described` tells.
+    ``settings`` are what a run to be resumed must agree on; ``callables``, by their names, must agree as far
+    as `described` tells, and what they hold is restored as far as they name it (`held`); the rest is refused.
     """
 
     def __init__(self, model, optimizer, rng, settings=None, callables=()):
         callables = dict(callables)
         self.model, self.optimizer, self.rng = model, optimizer, rng
         self.generators = {"fit": rng} | dict(model.generators())
-        known = [*self.generators.values(), *(module for _, module in model.named_modules())]
-        generators, self.modules = held(callables.values(), known)
+        known = {*map(id, self.generators.values()), *(id(module) for _, module in model.named_modules())}
+        generators, modules = ([part for part in parts if id(part) not in known] for parts in held(callables.values()))
+        inner = {id(part) for module in modules for _, part in module.named_modules()} - set(map(id, modules))
+        self.modules = [module for module in modules if id(module) not in inner]
+        below = [part for module in self.modules for _, part in module.named_modules()]
+        for name, function in callables.items():
+            refuse_unnamed(name, function, [*self.generators.values(), *generators, *below, *(
+                module for _, module in model.named_modules())])
         self.generators |= {f"held {i}": generator for i, generator in enumerate(generators)}
         own = {p for module in (model, *self.modules) for p in module.parameters()}
         self.others = {str(i): p for i, p in enumerate(optimizer.parameters) if p not in own}  # of no module
@@ -122,9 +127,9 @@ class Run:
         if generators.get("fit") == _json(_state(self.rng)):  # the same objects, at the end of what is in the file
             self.settings |= {name: settings.get(name) for name in self.settings if name.startswith("beginning of ")}
         for name in self.settings | settings:
-            if settings.get(name) != self.settings.get(name):
-                raise ValueError(f"{path} is the checkpoint of another run: its {name} is {settings.get(name)!r}, "
-                                 f"not {self.settings.get(name)!r}")
+            theirs, ours = settings.get(name), self.settings.get(name)
+            expect.that(theirs == ours,
+                        f"{path} is the checkpoint of another run: its {name} is {theirs!r}, not {ours!r}")
         parts = {"model": {}, "optimizer": {}, "others": {}, "modules": {}, "best": {}}
         for name, array in arrays.items():
             part, _, key = name.partition("/")
@@ -139,66 +144,123 @@ class Run:
         self.drawn = _state(self.rng)
 
 
-def held(callables, known=()):
-    """The generators and the modules that callables hold, but not the ``known`` ones: two lists.
+class Named:
+    """A function that names what it holds beside numbers and strings; `named` makes it."""
 
-    They are found in closures, defaults, attributes, slots, partials, lists, tuples and dicts, however deep, and among
-    the global names that a function itself mentions; not in sets, whose order may change, nor in classes.
+    def __init__(self, function, held):
+        self.function, self._held = expect.function("function", function), held
+
+    def __call__(self, *args, **kwargs):
+        return self.function(*args, **kwargs)
+
+    def holds(self):
+        """{name: what is held under it}"""
+        return self._held
+
+
+def named(function, **held):
+    """The function, as an objective, schedule or augmentation that names the modules and generators that it uses.
+
+    So a checkpoint knows what to restore: a teacher that learns, noise that is drawn. What it names may be in lists and
+    dicts, and functions that hold things themselves. A class of one's own has a method ``holds()`` instead, which gives
+    such a dict.
+
+    >>> noise = np.random.default_rng(0)
+    >>> list(named(lambda images, rng: images + noise.random(images.shape), noise=noise).holds())
+    ['noise']
     """
-    generators, modules, queue, seen = [], [], list(callables), set(map(id, known))
+    return Named(function, held)
+
+
+def holds(value):
+    """{name: value} of what a callable names: by its method `holds`, as arguments of a partial, as fields, as a method.
+
+    >>> holds(functools.partial(max, 2, key=abs))
+    {'function': <built-in function max>, '0': 2, 'key': <built-in function abs>}
+    """
+    if hasattr(value, "holds"):
+        return value.holds()
+    if isinstance(value, functools.partial):
+        return {"function": value.func} | {str(i): part for i, part in enumerate(value.args)} | value.keywords
+    if isinstance(value, types.MethodType):
+        return {"function": value.__func__, "self": value.__self__}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {}
+
+
+def held(callables):
+    """The generators and the modules, two lists, that callables name, however deep, in order and each once."""
+    found, queue, seen = {np.random.Generator: [], Module: []}, list(callables), set()
     for value in queue:  # a list that grows while it is walked
+        value = inspect.unwrap(value) if callable(value) else value
+        if id(value) in seen or isinstance(value, type):
+            continue
+        seen.add(id(value))
+        kind = next((kind for kind in found if isinstance(value, kind)), None)
+        if kind is not None:
+            found[kind].append(value)
+            queue += [generator for _, generator in value.generators()] if kind is Module else []
+        else:
+            queue += value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else \
+                holds(value).values()
+    return found[np.random.Generator], found[Module]
+
+
+def refuse_unnamed(what, function, known):
+    """TypeError if a callable holds a generator or a module that it does not name, and that is not known otherwise.
+
+    It is looked for in closures, defaults, attributes, slots and containers, however deep, and among the global names
+    that a function itself mentions.
+    """
+    queue, seen = [function], set(map(id, known))
+    for value in queue:
         if id(value) in seen or isinstance(value, type | types.ModuleType | set | frozenset):
             continue
         seen.add(id(value))
-        if isinstance(value, np.random.Generator):
-            generators.append(value)
-            continue
+        expect.that(not isinstance(value, np.random.Generator | Module), lambda value=value: f"the {what} holds a "
+                    f"{type(value).__name__} that it does not name, so a checkpoint could not restore it: give it as "
+                    f"training.named(function, name=…), or write a method holds() that returns {{name: …}}", TypeError)
         if isinstance(value, types.FunctionType):
             names = value.__globals__.keys() & value.__code__.co_names
             queue += [value.__closure__, value.__defaults__, value.__kwdefaults__, vars(value)]
             queue += [value.__globals__[name] for name in sorted(names)]
-        elif isinstance(value, Module):
-            modules.append(value)
-            seen |= {id(module) for _, module in value.named_modules()}
-            queue += [generator for _, generator in value.generators()]
         elif gc.is_tracked(value):
             queue += gc.get_referents(value)
-    return generators, modules
 
 
 def described(value, above=()):
     """What of a callable can be compared with one of another process, ready for JSON: its name, and its simple parts.
 
-    Those are the numbers, strings, tuples, and dicts by name, among the arguments of a partial, the defaults and the
-    closure of a function, and the attributes without a leading underscore; and the callables there, likewise.
-    Everything else may change while it is used, and counts by its type. What `functools.wraps` marks counts as what
-    it wraps.
+    Those are the numbers, strings, tuples, and dicts by name, among what it `holds`, the defaults and the closure of a
+    function, and the attributes without a leading underscore of an object that names nothing; and the callables there,
+    likewise. Everything else may change while it is used, and counts by its type. What `functools.wraps` marks counts
+    as what it wraps.
 
     >>> described(functools.partial(max, 2, key=[]))
-    ['builtins.max', [2], {'key': 'builtins.list'}]
+    ['functools.partial', {'function': 'builtins.max', '0': 2, 'key': 'builtins.list'}]
     """
     value, simple = inspect.unwrap(value) if callable(value) else value, bool | int | float | str | None
     if isinstance(value, simple | np.generic):
         value = value.item() if isinstance(value, np.generic) else value
         return value if value == value else "nan"  # which equals nothing
-    named = value if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType) else type(value)
-    name, inner = f"{named.__module__}.{named.__qualname__}", (*above, id(value))
+    function = value.function if isinstance(value, Named) else value
+    kind = function if isinstance(function, type | types.FunctionType | types.BuiltinFunctionType) else type(function)
+    name, inner = f"{kind.__module__}.{kind.__qualname__}", (*above, id(value))
     if id(value) in above or isinstance(value, type | Module):
         return name
     if isinstance(value, tuple):
         return [described(v, inner) for v in value]
     if isinstance(value, dict):
         return {key: described(v, inner) for key, v in value.items() if isinstance(key, str)}
-    if isinstance(value, types.MethodType):
-        return [described(value.__func__, inner), described(value.__self__, inner)]
-    if isinstance(value, functools.partial):
-        return [described(part, inner) for part in (value.func, value.args, value.keywords)]
     if not callable(value):
         return name
-    parts = {key: part for key, part in getattr(value, "__dict__", {}).items() if not key.startswith("_")}
+    parts = holds(value)
     if isinstance(value, types.FunctionType):
-        parts |= inspect.getclosurevars(value).nonlocals | (value.__kwdefaults__ or {})
+        parts = inspect.getclosurevars(value).nonlocals | (value.__kwdefaults__ or {})
         parts |= {"defaults": value.__defaults__} if value.__defaults__ else {}
+    elif not parts:
+        parts = {key: part for key, part in getattr(value, "__dict__", {}).items() if not key.startswith("_")}
     return [name, described(parts, inner)] if parts else name
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minicompress import models, nn
+from minicompress import models, training
 from minicompress.equations.measures import metrics as literal
-from minicompress.nn.metrics import Measures, measures
+from minicompress.training.metrics import Measures, measures
 
 
 @given(st.integers(1, 5).flatmap(lambda classes: st.tuples(st.just(classes), st.lists(
@@ -39,7 +39,7 @@ def test_a_class_never_seen_and_never_predicted_has_zeros():
 @pytest.mark.parametrize(("predictions", "labels", "error", "message"), [
     ([0, 1], [0], ValueError, r"predictions \(2,\) and labels \(1,\)"), ([], [], ValueError, "N > 0"),
     ([[0]], [[0]], ValueError, r"\(1, 1\)"), ([0, 3], [0, 1], ValueError, "predictions span 0 to 3, expected 0 to 2"),
-    ([0, 1], [-1, 1], ValueError, "labels span -1 to 1"), ([0.0], [0], TypeError, "predictions are float64"),
+    ([0, 1], [-1, 1], ValueError, "labels span -1 to 1"), ([0.0], [0], TypeError, r"shape \(1,\) are float64"),
 ])
 def test_what_is_no_classification_is_refused(predictions, labels, error, message):
     with pytest.raises(error, match=message):
@@ -49,27 +49,27 @@ def test_what_is_no_classification_is_refused(predictions, labels, error, messag
 def test_evaluate_measures_a_model():
     model, rng = models.mlp([4, 3], rng=np.random.default_rng(0)), np.random.default_rng(1)
     x, y = rng.standard_normal((700, 4)).astype(np.float32), rng.integers(0, 3, 700)
-    m = nn.evaluate(model, (x, y))
+    m = training.evaluate(model, (x, y))
     assert isinstance(m, Measures)
     predictions = (x @ model.fc1.weight.data.T + model.fc1.bias.data).argmax(axis=1)
     assert m.confusion.tolist() == literal.confusion(predictions.tolist(), y.tolist(), 3)
     soft = np.eye(3, dtype=np.float32)[y]
-    assert nn.evaluate(model, (x, soft)).confusion.tolist() == m.confusion.tolist()
+    assert training.evaluate(model, (x, soft)).confusion.tolist() == m.confusion.tolist()
 
 
 def test_evaluate_reads_the_test_split_of_a_dataset_and_leaves_the_model_as_it_was():
     from minicompress import data
     digits = data.load("digits")
     model = models.mlp([64, 10], rng=np.random.default_rng(0))
-    assert nn.evaluate(model, digits).confusion.sum() == len(digits.test.images)
+    assert training.evaluate(model, digits).confusion.sum() == len(digits.test.images)
     assert model.training and all(p.grad is None for p in model.parameters())
 
 
 def test_evaluate_needs_labels_and_images_that_fit():
     model = models.mlp([4, 3], rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="no labels"):
-        nn.evaluate(model, np.zeros((5, 4), np.float32))
+        training.evaluate(model, np.zeros((5, 4), np.float32))
     with pytest.raises(ValueError, match=r"\(5, 6\)"):
-        nn.evaluate(model, (np.zeros((5, 6), np.float32), np.zeros(5, int)))
+        training.evaluate(model, (np.zeros((5, 6), np.float32), np.zeros(5, int)))
     with pytest.raises(ValueError, match="labels span 0 to 7"):
-        nn.evaluate(model, (np.zeros((2, 4), np.float32), np.array([0, 7])))
+        training.evaluate(model, (np.zeros((2, 4), np.float32), np.array([0, 7])))

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minicompress import data, nn
-from minicompress.nn import checkpoint, optim, train
+from minicompress import data, nn, training
+from minicompress.training import checkpoint, optim
 from tests.mutants import mutate
 
 from .runs import BATCH, EPOCHS, NAMES, Run
@@ -234,16 +234,16 @@ class Noise:
 
 
 def weighted(weight, model, batch):
-    return nn.cross_entropy(model, batch) * weight
+    return training.supervised(model, batch) * weight
 
 
 def penalised(weight):
-    return lambda model, batch: nn.cross_entropy(model, batch) * weight
+    return lambda model, batch: training.supervised(model, batch) * weight
 
 
 def defaulted(weight):
     def objective(model, batch, weight=weight, *, more=weight):
-        return nn.cross_entropy(model, batch) * weight
+        return training.supervised(model, batch) * weight
     return objective
 
 
@@ -261,7 +261,7 @@ MADE = {
     "not a number": lambda n: {"augment": Noise((np.nan, n))},
     "a partial": lambda n: {"objective": functools.partial(weighted, n)},
     "a closure": lambda n: {"objective": penalised(n)}, "a default": lambda n: {"objective": defaulted(n)},
-    "another function": lambda n: {"objective": nn.cross_entropy if n == 1 else penalised(1)},
+    "another function": lambda n: {"objective": training.supervised if n == 1 else penalised(1)},
     "a keyword": lambda n: {"schedule": [functools.partial(rising, weight=n)]},
     "one more": lambda n: {"schedule": [functools.partial(rising, weight=1)] * n},
 }
@@ -277,9 +277,9 @@ def test_another_augmentation_objective_or_schedule_is_refused_and_the_same_made
 
 
 def test_what_changes_while_it_is_used_may_differ_after_ctrl_c(tmp_path):
-    run = changed(augment=Noise(1), objective=raising(nn.cross_entropy, 4, KeyboardInterrupt))
+    run = changed(augment=Noise(1), objective=raising(training.supervised, 4, KeyboardInterrupt))
     assert run.fit(checkpoint=tmp_path / "run").interrupted and run.augment.seen
-    run.objective = nn.cross_entropy
+    run.objective = training.supervised
     assert not run.fit(checkpoint=tmp_path / "run", resume=True).interrupted
 
 
@@ -348,6 +348,13 @@ def keyword(g):
     return augment
 
 
+GLOBAL = np.random.default_rng(0)
+
+
+def mentions_a_global(images, rng):
+    return images + GLOBAL.random(images.shape, np.float32)
+
+
 class Method:
     def __init__(self, rng):
         self.deep = {"list": [(rng,)]}
@@ -356,20 +363,46 @@ class Method:
         return images
 
 
-@pytest.mark.parametrize("hold", [
-    lambda g: functools.partial(noisy, g), lambda g: functools.partial(noisy, noise=g), Slotted, closure, default,
-    keyword, lambda g: Method(g).augment, lambda g: functools.partial(noisy, [{"deep": (Slotted(g),)}]),
-])
-def test_a_generator_is_found_wherever_a_callable_holds_it(hold):
+UNNAMED = {
+    "a slot": Slotted, "a closure": closure, "a default": default, "a keyword": keyword,
+    "the object of a method": lambda g: Method(g).augment, "a global name": lambda g: mentions_a_global,
+    "an object in a partial": lambda g: functools.partial(noisy, [{"deep": (Slotted(g),)}]),
+}
+NAMED = {
+    "a partial": lambda g: functools.partial(noisy, g), "its keyword": lambda g: functools.partial(noisy, noise=g),
+    "a list in a partial": lambda g: functools.partial(noisy, [{"deep": (g,)}]),
+    "named": lambda g: training.named(closure(g), noise=g),
+    "named in named": lambda g: training.named(closure(g), inner=training.named(noisy, noise=[g])),
+}
+
+
+@pytest.mark.parametrize("hold", UNNAMED.values(), ids=UNNAMED)
+@pytest.mark.parametrize("part", [np.random.default_rng(0), nn.ReLU()], ids=["generator", "module"])
+def test_what_a_callable_holds_without_a_name_is_refused(hold, part, tmp_path):
+    """It would be another's after resuming, and no error would say so."""
+    function = hold(part)
+    kind = "Generator" if function is mentions_a_global else type(part).__name__
+    with pytest.raises(TypeError, match=rf"the augment holds a {kind} that it does not name, .*training\.named\("):
+        changed(augment=function).fit(checkpoint=tmp_path / "run", epochs=1)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("hold", NAMED.values(), ids=NAMED)
+def test_a_generator_that_a_callable_names_is_found(hold, tmp_path):
     g = np.random.default_rng(0)
     generators, modules = checkpoint.held([hold(g)])
-    assert len(generators) == 1 and generators[0] is g and modules == []
+    assert generators == [g] and modules == []
+    checkpoint.refuse_unnamed("augment", hold(g), generators)
 
 
-def test_a_module_is_found_once_with_its_generators_but_not_the_models_own():
+def test_without_a_checkpoint_a_callable_may_hold_what_it_likes():
+    changed(augment=closure(np.random.default_rng(0))).fit(epochs=1)
+
+
+def test_a_module_is_found_once_with_its_generators():
     rng = np.random.default_rng(0)
-    model, teacher = nn.Sequential(nn.Linear(2, 2, rng=rng)), nn.Sequential(nn.Dropout(0.5, rng=rng))
-    generators, modules = checkpoint.held([lambda: (model, teacher)], known=[model])
+    teacher = nn.Sequential(nn.Dropout(0.5, rng=rng))
+    generators, modules = checkpoint.held([training.named(noisy, teacher=teacher, other=[teacher])])
     assert generators == [rng] and modules == [teacher]
 
 
@@ -395,7 +428,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(content, tmp_path):
     ('History(**notes["history"])', "History()"),
     ("generator.bit_generator.state = generators[name]", "pass"), ("module.load_state_dict(", "dict("),
     ("queue += [generator for _, generator in value.generators()]", "pass"),
-    ("queue += gc.get_referents(value)", "pass"),
+    ("holds(value).values()", "()"),
     ("| dict(model.generators())", ""),
     ("atomic.replacing(path) as temporary, open(temporary,", "open(path,"),
     ("atomic.replacing(path) as temporary, open(temporary,", "open(path.with_name('lost'),"),
@@ -404,7 +437,7 @@ def test_a_planted_bug_is_caught(old, new, tmp_path, monkeypatch):
     mutant = mutate(checkpoint, old, new)
     for name in NAMES:
         uninterrupted(name)  # by the real one
-    monkeypatch.setattr(train, "Run", mutant.Run)
+    monkeypatch.setattr(sys.modules["minicompress.training.loop"], "Run", mutant.Run)
     with pytest.raises((AssertionError, ValueError, TypeError, AttributeError)):
         for name in NAMES:
             killed_in_a_step(name, STEPS - 1, tmp_path / name)
@@ -421,7 +454,7 @@ def test_killed_for_real_at_random_moments(name, tmp_path):
     expected = whole.digest(whole.fit())
     moments, kills = random.Random(4), 0
     for _ in range(40):
-        child = subprocess.Popen([sys.executable, "-m", "tests.nn.runs", name, path, digest, "0.02", str(epochs)],
+        child = subprocess.Popen([sys.executable, "-m", "tests.training.runs", name, path, digest, "0.02", str(epochs)],
                                  cwd=Path(__file__).parents[2])
         try:
             child.wait(moments.uniform(0.3, 2.0) if kills < 8 else None)

@@ -1,6 +1,6 @@
 """Training runs of every kind, small and complete, for the tests of checkpoints; also as a program, to be killed.
 
-    python -m tests.nn.runs NAME CHECKPOINT DIGEST [SECONDS PER STEP]
+    python -m tests.training.runs NAME CHECKPOINT DIGEST [SECONDS PER STEP]
 
 resumes the run NAME from CHECKPOINT if that exists, and writes the digest of its end to the file DIGEST.
 """
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from minicompress import data, nn
+from minicompress import data, nn, training
 from minicompress.engine import Tensor
-from minicompress.nn import optim
 from minicompress.pruning import GradualPruning, Mask, mask_weights
 from minicompress.quantization import WeightClustering
+from minicompress.training import optim
 
 EPOCHS, BATCH = 4, 32
 
@@ -29,7 +29,7 @@ class Run:
         rng = np.random.default_rng(1)
         digits = data.load("digits", validation=50, rng=rng)
         self.data = data.Split(digits.train.images[:96], digits.train.labels[:96], digits.scale)
-        self.validation, self.objective, self.augment = digits.validation, nn.cross_entropy, data.Jitter(1)
+        self.validation, self.objective, self.augment = digits.validation, training.supervised, data.Jitter(1)
         self.rng, self.epochs, self.batch_size, self.best_from = np.random.default_rng(2), epochs, BATCH, 0
         self.model = nn.Sequential({
             "input": nn.ImageInput(1, 8, 8), "conv": nn.Conv2d(1, 4, 3, rng=rng), "norm": nn.BatchNorm2d(4),
@@ -76,7 +76,7 @@ class Run:
             logits = model(Tensor(batch.x + 0.1 * noise.standard_normal(batch.x.shape, np.float32)))
             return nn.functional.cross_entropy(self.regressor(logits) * self.scale, batch.y)
 
-        self.objective = objective
+        self.objective = training.named(objective, noise=noise, regressor=self.regressor)
         self.optimizer = optim.SGD([*self.model.parameters(), *self.regressor.parameters(), self.scale], lr=0.1,
                                    momentum=0.9)
         self.schedule = ()
@@ -89,10 +89,10 @@ class Run:
         self.schedule = ()
 
     def fit(self, epochs=None, **options):
-        return nn.fit(self.model, self.data, epochs=epochs or self.epochs, objective=self.objective,
-                      optimizer=self.optimizer, schedule=self.schedule, batch_size=self.batch_size,
-                      augment=self.augment, validation=self.validation, best_from=self.best_from, rng=self.rng,
-                      progress=False, **options)
+        return training.fit(self.model, self.data, epochs=epochs or self.epochs, objective=self.objective,
+                            optimizer=self.optimizer, schedule=self.schedule, batch_size=self.batch_size,
+                            augment=self.augment, validation=self.validation, best_from=self.best_from, rng=self.rng,
+                            progress=False, **options)
 
     def digest(self, history):
         """One hash over every bit that training leaves behind, seconds apart."""

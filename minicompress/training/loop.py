@@ -2,20 +2,20 @@
 
 import time
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from minicompress import expect
 from minicompress.data import Dataset, Jitter, as_split, batches
 from minicompress.engine import Tensor
+from minicompress.nn import Module, evaluating, functional, observe
 
-from . import functional
 from .checkpoint import Run, digest
 from .metrics import measures
-from .module import Module, evaluating, observe
-from .optim import SGD, Adam, CosineAnnealingLR, LinearLR, Optimizer
+from .optim import SGD, Adam, Optimizer
+from .schedules import CosineAnnealingLR, LinearLR
 
 
 @dataclass(frozen=True)
@@ -56,22 +56,21 @@ class Training:
         return Jitter(self.jitter) if self.jitter else None
 
 
-def cross_entropy(model, batch):
+def supervised(model, batch):
     """The default objective: the mean cross-entropy of the model's logits with the batch's labels.
 
     Raises ValueError for a batch without labels.
 
     >>> from minicompress import models
     >>> batch, = batches((np.zeros((3, 4), np.float32), np.arange(3)), 3)
-    >>> cross_entropy(models.mlp([4, 3], rng=np.random.default_rng(0)), batch).shape
+    >>> supervised(models.mlp([4, 3], rng=np.random.default_rng(0)), batch).shape
     ()
     """
-    if batch.y is None:
-        raise ValueError("these data have no labels, so cross-entropy has no target: give another objective")
+    expect.that(batch.y is not None, "these data have no labels, so nothing to be right about: give another objective")
     return functional.cross_entropy(model(Tensor(batch.x)), batch.y)
 
 
-def fit(model, data, training=None, *, epochs=None, objective=cross_entropy, optimizer=None, schedule=(),
+def fit(model, data, training=None, *, epochs=None, objective=supervised, optimizer=None, schedule=(),
         batch_size=64, augment=None, validation=None, best_from=0, checkpoint=None, resume=False, progress=None, rng):
     """Train a model, leave it with its best weights, and return the `History`.
 
@@ -91,11 +90,11 @@ def fit(model, data, training=None, *, epochs=None, objective=cross_entropy, opt
         checkpoint: a file that holds the whole state after every epoch, replaced in one step.
         resume: go on from the checkpoint, if it exists; the end has the same bits as without the interruption (the
             history's seconds apart). A run that was complete is not repeated: its end is restored, the states of all
-            generators included: fit's, the model's, and those that objective, schedules and augment hold in closures,
-            arguments, attributes or as global names. What they hold of other modules (a teacher) is restored likewise.
-            ``rng`` and the model must be as they were at the beginning or, with the same objects, as the earlier call
-            left them. Another objective, augment or schedule is told by its name and settings: numbers, strings and
-            tuples in arguments, closures and public attributes, which therefore must not change during the run.
+            generators included: fit's, the model's, and those that objective, schedules and augment name (`named`),
+            with the modules there, such as a teacher. What they hold without a name is refused. ``rng`` and the model
+            must be as they were at the beginning or, with the same objects, as the earlier call left them. Another
+            objective, augment or schedule is told by its name and settings: numbers, strings and tuples among what it
+            names, or in its arguments, closures and public attributes, which must not change during the run.
         progress: True or False to show or hide the bar on stderr; by default shown in a terminal.
         rng: orders, augments; the same seed gives the same bits on the same machine.
 
@@ -116,14 +115,21 @@ def fit(model, data, training=None, *, epochs=None, objective=cross_entropy, opt
     split, validation = as_split(data), None if validation is None else as_split(validation)
     schedules = list(schedule or ()) if isinstance(schedule, list | tuple | None) else [schedule]
     if training is not None:
-        if not isinstance(training, Training) or (epochs, optimizer, augment) != (None, None, None):
-            raise TypeError(f"training is {training!r}, expected a Training, without epochs, optimizer or augment")
+        expect.that(isinstance(training, Training) and (epochs, optimizer, augment) == (None, None, None),
+                    f"training is {training!r}, expected a Training, without epochs, optimizer or augment", TypeError)
         epochs, batch_size, augment = training.epochs, training.batch_size, training.augment()
         optimizer = training.optimizer(model)
         schedules = [*training.schedule(optimizer), *schedules]
     if optimizer is None and isinstance(model, Module):
         optimizer = SGD(model.parameters(), lr=0.05, momentum=0.9)
-    _check(model, optimizer, objective, schedules, augment, epochs, batch_size, best_from, validation, rng)
+    expect.a(Module, "model", model)
+    epochs, batch_size = expect.integer("epochs", epochs, 1), expect.integer("batch_size", batch_size, 1)
+    best_from = expect.integer("best_from", best_from, 0, epochs - 1)
+    _check_callables(objective=objective, augment=augment, schedules=schedules)
+    _check_optimizer(model, optimizer, schedules)
+    expect.generator(rng)
+    expect.that(validation is None or validation.labels is not None,
+                "the validation split has no labels, so no best weights can be chosen by it")
     if checkpoint is None:
         run = Run(model, optimizer, rng)
     else:
@@ -165,31 +171,24 @@ def fit(model, data, training=None, *, epochs=None, objective=cross_entropy, opt
     return history
 
 
-def _check(model, optimizer, objective, schedules, augment, epochs, batch_size, best_from, validation, rng):
-    for name, value, expected in (("model", model, Module), ("optimizer", optimizer, Optimizer)):
-        if not isinstance(value, expected):
-            raise TypeError(f"{name} is {value!r}, expected an instance of {expected.__name__}")
-    for name, value in (("objective", objective), *(("augment", a) for a in [augment] if a is not None),
-                        *(("schedule", schedule) for schedule in schedules)):
-        if not callable(value):
-            raise TypeError(f"{name} is {value!r}, expected a callable")
-    for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("best_from", best_from, 0)):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-            raise ValueError(f"{name} is {value!r}, expected an integer of at least {least}")
-    if best_from >= epochs:
-        raise ValueError(f"best_from is {best_from}, expected less than the {epochs} epochs: no weights could win")
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng is {rng!r}, expected a np.random.Generator")
-    if not set(model.parameters()) & set(optimizer.parameters):
-        raise ValueError("the optimizer holds none of the model's parameters: build it after the model's last change")
-    if still := next((f"{name}, a {type(module).__name__}," for name, module in model.named_modules()
-                      if not getattr(type(module), "trains", True)), None):  # a child may have that name
-        raise TypeError(f"{still} passes no gradient: train the network that it was made of")
+def _check_callables(objective, augment, schedules):
+    expect.function("objective", objective)
+    for name, function in (("augment", augment), *(("schedule", schedule) for schedule in schedules)):
+        expect.that((name == "augment" and function is None) or callable(function),
+                    f"{name} is {function!r}, expected a callable", TypeError)
+
+
+def _check_optimizer(model, optimizer, schedules):
+    """An optimizer that changes this model, through which a gradient passes, and that the schedules change."""
+    expect.a(Optimizer, "optimizer", optimizer)
+    expect.that(set(model.parameters()) & set(optimizer.parameters),
+                "the optimizer holds none of the model's parameters: build it after the model's last change")
+    still = next((f"{name}, a {type(module).__name__}," for name, module in model.named_modules()
+                  if not getattr(type(module), "trains", True)), None)  # a child may have that name
+    expect.that(still is None, f"{still} passes no gradient: train the network that it was made of", TypeError)
     for schedule in schedules:
-        if getattr(schedule, "optimizer", optimizer) is not optimizer:
-            raise ValueError(f"{type(schedule).__name__} changes another optimizer than the one that trains")
-    if validation is not None and validation.labels is None:
-        raise ValueError("the validation split has no labels, so no best weights can be chosen by it")
+        expect.that(getattr(schedule, "optimizer", optimizer) is optimizer,
+                    f"{type(schedule).__name__} changes another optimizer than the one that trains")
 
 
 def _described(split, validation):
@@ -215,8 +214,7 @@ def _epoch(run, examples, objective, schedules, first_step, steps, bar):
             optimizer.zero_grad()
             outputs.clear()
             loss = objective(model, batch)
-            if not isinstance(loss, Tensor):
-                raise TypeError(f"the objective gave a {type(loss).__name__}, expected a Tensor of one element")
+            expect.a(Tensor, "what the objective gave", loss, "a Tensor of one element")
             value, n = loss.item(), len(batch.indices)
             _require_finite(value, f"loss in epoch {first_step // steps}, step {step - first_step},")
             if step == first_step:
@@ -237,20 +235,20 @@ def _epoch(run, examples, objective, schedules, first_step, steps, bar):
 def _require_gradients(model, optimizer):
     """An optimizer built before `project` holds weights that no longer train, and lacks the centroids that do."""
     held = set(map(id, optimizer.parameters))
-    if all(p.grad is None for p in optimizer.parameters):
-        raise ValueError("none of the optimizer's parameters has a gradient: build it after the model's last change")
-    for name, parameter in model.named_parameters(projections=False):
+    expect.that(any(p.grad is not None for p in optimizer.parameters),
+                "none of the optimizer's parameters has a gradient: build it after the model's last change")
+    for name, parameter in model.named_latents():
         for projection in parameter.projections if id(parameter) in held and parameter.grad is None else ():
             for key, state in projection.state():
-                if state is not None and getattr(state, "grad", None) is not None and id(state) not in held:
-                    raise ValueError(f"the optimizer holds {name}, which {type(projection).__name__} made constant, "
-                                     f"and lacks its {key}: build it after the model's last change")
+                expect.that(getattr(state, "grad", None) is None or id(state) in held,
+                            f"the optimizer holds {name}, which {type(projection).__name__} made constant, and lacks "
+                            f"its {key}: build it after the model's last change")
 
 
 def _require_finite(value, what):
-    if not np.isfinite(value).all():
-        raise FloatingPointError(f"the {what} is not finite ({np.ravel(value)[~np.isfinite(np.ravel(value))][0]}): a "
-                                 "smaller learning rate may help; the model is back at its last good state")
+    bad = np.ravel(value)[~np.isfinite(np.ravel(value))]
+    expect.that(not bad.size, lambda: f"the {what} is not finite ({bad[0]}): a smaller learning rate may help; the "
+                "model is back at its last good state", FloatingPointError)
 
 
 def _classes(labels):
@@ -266,9 +264,8 @@ def predict(model, data, batch_size=256):
     >>> predict(models.mlp([4, 3], rng=np.random.default_rng(0)), np.zeros((5, 4), np.float32)).shape
     (5, 3)
     """
-    if not isinstance(model, Module):
-        raise TypeError(f"model is {model!r}, expected a Module")
-    dtype = next((p.dtype for _, p in model.named_parameters(projections=False)), np.float32)
+    expect.a(Module, "model", model)
+    dtype = next((p.dtype for _, p in model.named_latents()), np.float32)
     with evaluating(model):
         return np.concatenate([model(Tensor(batch.x.astype(dtype, copy=False))).data
                                for batch in batches(data, batch_size)])
@@ -285,8 +282,7 @@ def evaluate(model, data, batch_size=256):
     (3, 3)
     """
     split = as_split(data.test if isinstance(data, Dataset) else data)
-    if split.labels is None:
-        raise ValueError("these data have no labels to compare with")
+    expect.that(split.labels is not None, "these data have no labels to compare with")
     logits = predict(model, split, batch_size)
     return measures(logits.argmax(axis=1), _classes(split.labels), logits.shape[1])
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minicompress import engine
+from minicompress import engine, expect
 from minicompress.data import batches
 from minicompress.engine import Tensor
 
 from . import layers
-from .module import Module, evaluating
+from .module import Module
+from .observing import evaluating
+from .rules import Rules, inside
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,7 @@ class Trace:
 
     def run(self, path, module, flow):
         """The `Flow` that a module makes of a Flow, by the rule of its class."""
-        if type(module) not in RULES:
-            raise TypeError(f"{path or 'the model'} is a {type(module).__name__}, whose channels can't be traced: "
-                            f"expected one of {', '.join(sorted(cls.__name__ for cls in RULES))}")
-        return RULES[type(module)](self, path, module, flow)
+        return RULES(module, path, self, flow)
 
     def settle(self):
         """Replace every name by the one that stands for all that it was united with; returns self."""
@@ -102,12 +101,11 @@ def trace(model, example):
     >>> bool((traced.writes["a"] == traced.reads["b"]).all()), sorted(set(traced.fixed.values()))
     (True, ["the model's input", "the model's output"])
     """
-    if not isinstance(model, Module):
-        raise TypeError(f"model is {model!r}, expected a Module")
+    expect.a(Module, "model", model)
     x, traced = next(iter(batches(example.data if isinstance(example, Tensor) else example, 1))).x, Trace()
     x = Tensor(x.astype(next((parameter.dtype for parameter in model.parameters()), x.dtype)))
     with evaluating(model):
-        if type(model) in RULES:
+        if model in RULES:
             model(x)  # refuses, in the layers' own words, what doesn't fit
         names = traced.fresh(x.shape[1])
         traced.fix(names, "the model's input")
@@ -116,43 +114,39 @@ def trace(model, example):
     return traced.settle()
 
 
-def _inside(path, name):
-    return f"{path}.{name}" if path else name
-
-
 def _values(parameter):
     """What the layer computes with, in float64."""
     return parameter.effective().numpy().astype(np.float64)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# One rule for each class of layer: (trace, path, layer, flow) -> flow
+# One rule for each class of layer: (layer, path, trace, flow) -> flow
 
-def _sequential(trace, path, module, flow):
+def _sequential(module, path, trace, flow):
     for name, child in module.children():
-        flow = trace.run(_inside(path, name), child, flow)
+        flow = trace.run(inside(path, name), child, flow)
     return flow
 
 
-def _branches(trace, path, module, flow):
-    return [trace.run(_inside(path, name), child, flow) for name, child in module.children()]
+def _branches(module, path, trace, flow):
+    return [trace.run(inside(path, name), child, flow) for name, child in module.children()]
 
 
-def _add(trace, path, module, flow):
-    first, *others = branches = _branches(trace, path, module, flow)
+def _add(module, path, trace, flow):
+    first, *others = branches = _branches(module, path, trace, flow)
     for other in others:
         trace.unite(first.names, other.names)
     return Flow(first.x, first.names, sum(branch.constants for branch in branches))
 
 
-def _concatenate(trace, path, module, flow):
-    branches = _branches(trace, path, module, flow)
+def _concatenate(module, path, trace, flow):
+    branches = _branches(module, path, trace, flow)
     return Flow(engine.concatenate([branch.x for branch in branches], axis=1),
                 np.concatenate([branch.names for branch in branches]),
                 np.concatenate([branch.constants for branch in branches]))
 
 
-def _weighted(trace, path, layer, flow):
+def _weighted(layer, path, trace, flow):
     """Linear and Conv2d make channels of their own; a depthwise convolution passes on those that it reads."""
     weight, groups, out = _values(layer.weight), getattr(layer, "groups", 1), layer.weight.shape[0]
     depthwise, rows = 1 < groups == len(flow.names), weight.reshape(out, -1)
@@ -165,26 +159,26 @@ def _weighted(trace, path, layer, flow):
     return Flow(layer(flow.x), made, np.where(rows.any(axis=1), came * rows.sum(axis=1), 0) + bias)
 
 
-def _batch_norm(trace, path, layer, flow):
+def _batch_norm(layer, path, trace, flow):
     trace.note(path, layer, flow, flow.names)
     return Flow(layer(flow.x), flow.names, _values(layer.bias))  # 0·x̂ + β
 
 
-def _relu(trace, path, layer, flow):
+def _relu(layer, path, trace, flow):
     return Flow(layer(flow.x), flow.names, np.maximum(flow.constants, 0))
 
 
-def _pass(trace, path, layer, flow):
+def _pass(layer, path, trace, flow):
     """Pooling windows lie inside the map, so a constant stays what it is."""
     return Flow(layer(flow.x), flow.names, flow.constants)
 
 
-def _flatten(trace, path, layer, flow):
+def _flatten(layer, path, trace, flow):
     pixels = flow.x.size // len(flow.names)
     return Flow(layer(flow.x), np.repeat(flow.names, pixels), np.repeat(flow.constants, pixels))
 
 
-def _image_input(trace, path, layer, flow):
+def _image_input(layer, path, trace, flow):
     trace.fix(flow.names, f"what {path or 'ImageInput'} takes")
     x = layer(flow.x)
     if x.shape == flow.x.shape:
@@ -194,10 +188,10 @@ def _image_input(trace, path, layer, flow):
     return Flow(x, names, np.full(len(names), np.nan))
 
 
-RULES = {
+RULES = Rules("can't be traced", {
     layers.Sequential: _sequential, layers.Add: _add, layers.Concatenate: _concatenate,
     layers.Linear: _weighted, layers.Conv2d: _weighted,
     layers.BatchNorm1d: _batch_norm, layers.BatchNorm2d: _batch_norm,
     layers.ReLU: _relu, layers.Dropout: _pass, layers.Identity: _pass,
     layers.MaxPool2d: _pass, layers.AvgPool2d: _pass, layers.Flatten: _flatten, layers.ImageInput: _image_input,
-}
+})

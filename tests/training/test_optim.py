@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minicompress.nn import Parameter, optim
+from minicompress.nn import Parameter
 from minicompress.pruning import Mask
+from minicompress.training import optim
 from tests.engine import literal
 from tests.mutants import mutate
 
@@ -217,20 +218,20 @@ def test_a_state_that_does_not_fit_changes_nothing():
     (lambda p: optim.SGD([Parameter.blank((2,))], lr=0.1), ValueError, "blank"),
     (lambda p: optim.SGD([p], lr=-0.1), ValueError, "lr is -0.1"),
     (lambda p: optim.SGD([p], lr=math.nan), ValueError, "lr is nan"),
-    (lambda p: optim.SGD([p], lr=0.1, momentum=1.0), ValueError, "momentum 1.0"),
-    (lambda p: optim.SGD([p], lr=0.1, nesterov=True), ValueError, "a momentum for Nesterov"),
-    (lambda p: optim.SGD([p], lr=0.1, weight_decay=-1), ValueError, "weight_decay -1"),
+    (lambda p: optim.SGD([p], lr=0.1, momentum=1.0), ValueError, "momentum is 1.0"),
+    (lambda p: optim.SGD([p], lr=0.1, nesterov=True), ValueError, "expected a momentum with it"),
+    (lambda p: optim.SGD([p], lr=0.1, weight_decay=-1), ValueError, "weight_decay is -1"),
     (lambda p: optim.Adam([p], betas=(0.9, 1.0)), ValueError, "betas"),
-    (lambda p: optim.Adam([p], eps=0), ValueError, "eps 0"),
-    (lambda p: optim.Adam([p], weight_decay=math.nan), ValueError, "weight_decay nan"),
-    (lambda p: optim.Adam([p], eps=math.nan), ValueError, "eps nan"),
-    (lambda p: optim.SGD([p], lr=0.1, weight_decay=math.nan), ValueError, "weight_decay nan"),
-    (lambda p: optim.StepLR(optim.SGD([p], lr=0.1), 1, gamma=0), ValueError, "gamma 0"),
-    (lambda p: optim.StepLR(optim.SGD([p], lr=0.1), 1, gamma=math.nan), ValueError, "gamma nan"),
+    (lambda p: optim.Adam([p], eps=0), ValueError, "eps is 0"),
+    (lambda p: optim.Adam([p], weight_decay=math.nan), ValueError, "weight_decay is nan"),
+    (lambda p: optim.Adam([p], eps=math.nan), ValueError, "eps is nan"),
+    (lambda p: optim.SGD([p], lr=0.1, weight_decay=math.nan), ValueError, "weight_decay is nan"),
+    (lambda p: optim.StepLR(optim.SGD([p], lr=0.1), 1, gamma=0), ValueError, "gamma is 0"),
+    (lambda p: optim.StepLR(optim.SGD([p], lr=0.1), 1, gamma=math.nan), ValueError, "gamma is nan"),
     (lambda p: optim.StepLR(optim.SGD([p], lr=0.1), 0), ValueError, "step_size is 0"),
     (lambda p: optim.CosineAnnealingLR(optim.SGD([p], lr=0.1), 0), ValueError, "T_max is 0"),
     (lambda p: optim.LinearLR(optim.SGD([p], lr=0.1), -0.1), ValueError, "start_factor is -0.1"),
-    (lambda p: optim.LinearLR(optim.SGD([p], lr=0.1), 0.5, 0), ValueError, "total_epochs 0"),
+    (lambda p: optim.LinearLR(optim.SGD([p], lr=0.1), 0.5, 0), ValueError, "total_epochs is 0"),
 ])
 def test_what_cannot_train_is_refused(make, error, message):
     with pytest.raises(error, match=message):
