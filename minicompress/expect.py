@@ -138,12 +138,17 @@ def a(kind, name, value, expected=None):
     Traceback (most recent call last):
     TypeError: keep is a list, expected a dict
     """
-    that(isinstance(value, kind), lambda: f"{name} is {_article(type(value))}, expected {expected or _article(kind)}",
+    that(isinstance(value, kind), lambda: f"{name} is {article(type(value))}, expected {expected or article(kind)}",
          TypeError)
     return value
 
 
-def _article(kind):
+def article(kind):
+    """The name of a class behind its article.
+
+    >>> article(int)
+    'an int'
+    """
     return f"{'an' if kind.__name__[0] in 'AEIOUaeiou' else 'a'} {kind.__name__}"
 
 
@@ -193,12 +198,15 @@ def integral(name, array, low=None, high=None, kind=TypeError):
     >>> integral("labels", np.array([0, 7]), 0, 2)
     Traceback (most recent call last):
     ValueError: labels span 0 to 7, expected 0 to 2
+    >>> integral("zero_point", 0.3)
+    Traceback (most recent call last):
+    TypeError: zero_point is 0.3, expected integers
     """
     array = np.asarray(array)
-    that(array.dtype.kind in "iu" or not array.size,
-         lambda: f"{name} of shape {array.shape} are {array.dtype}, expected integers", kind)
-    that(low is None or not array.size or low <= array.min() <= array.max() <= high,
-         lambda: f"{name} span {array.min()} to {array.max()}, expected {low} to {high}")
+    that(array.dtype.kind in "iu" or not array.size, lambda: f"{name} "
+         f"{f'of shape {array.shape} are {array.dtype}' if array.ndim else f'is {array}'}, expected integers", kind)
+    that(low is None or not array.size or low <= array.min() <= array.max() <= high, lambda: f"{name} "
+         f"{f'span {array.min()} to {array.max()}' if array.ndim else f'is {array}'}, expected {low} to {high}")
     return array
 
 

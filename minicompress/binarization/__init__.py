@@ -1,8 +1,8 @@
 """Binary networks: weights, and activations, of one bit."""
 
+from .binarized import SignActivation, binarize
 from .packed import BinaryConv2d, BinaryLinear, Threshold, ToFloat, pack
-from .projections import BinaryConnect, ScaledSign, StochasticBinaryConnect
-from .rewrite import SignActivation, binarize
+from .weights import BinaryConnect, ScaledSign, StochasticBinaryConnect
 
 __all__ = [
     "BinaryConnect", "BinaryConv2d", "BinaryLinear", "ScaledSign", "SignActivation",

@@ -9,12 +9,12 @@ import math
 
 import numpy as np
 
-from minicompress import nn
+from minicompress import expect, nn
 from minicompress.engine import Codes, Tensor, no_grad
 from minicompress.forms import Sign
 from minicompress.kernels import xnor
 
-from .rewrite import SignActivation, split
+from .binarized import role, split
 
 NEVER, ALWAYS = np.iinfo(np.int32).max, np.iinfo(np.int32).min  # thresholds that no product reaches, or any
 
@@ -66,8 +66,7 @@ class BinaryLinear(_Binary):
 
     def forward(self, x):
         n = self.weight.shape[1]
-        if x.ndim != 2 or x.shape[1] != n:
-            raise ValueError(f"this layer reads signs (N, {n}), got {x.shape}")
+        expect.that(x.ndim == 2 and x.shape[1] == n, lambda: f"this layer reads signs (N, {n}), got {x.shape}")
         return Codes(xnor.matmul(xnor.pack(x.data), self.words(), n))
 
     def macs(self, output_shape):
@@ -99,8 +98,8 @@ class BinaryConv2d(_Binary):
 
     def forward(self, x):
         channels = self.weight.shape[1]
-        if x.ndim != 4 or x.shape[1] != channels:
-            raise ValueError(f"this layer reads images (N, {channels}, H, W), got {x.shape}")
+        expect.that(x.ndim == 4 and x.shape[1] == channels,
+                    lambda: f"this layer reads images (N, {channels}, H, W), got {x.shape}")
         return Codes(xnor.conv2d(xnor.pack(x.data), self.words(), channels, stride=self.stride, padding=self.padding))
 
     def macs(self, output_shape):
@@ -139,8 +138,8 @@ class Threshold(nn.Module):
         _signs(self.direction, "Threshold")
 
     def forward(self, x):
-        if not isinstance(x, Codes) or x.ndim < 2 or x.shape[1] != self.direction.size:
-            raise ValueError(f"Threshold takes codes of {self.direction.size} channels, got {x.dtype} {x.shape}")
+        expect.that(isinstance(x, Codes) and x.ndim >= 2 and x.shape[1] == self.direction.size, lambda: "Threshold "
+                    f"takes codes of {self.direction.size} channels, got {x.dtype} {x.shape}")
         channels = (1, -1) + (1,) * (x.ndim - 2)
         upward = _signs(self.direction, "Threshold")
         plus = (x.data >= self.threshold.reshape(channels)) == upward.reshape(channels)
@@ -183,8 +182,8 @@ def pack(model):
     ['flatten', 'fc1', 'fc1_bn', 'sign1', 'fc2', 'fc2_bn', 'fc3', 'fc3_float', 'fc3_bn']
     """
     inputs, blocks = split(model)
-    if not blocks or (len(blocks) > 1 and not any(isinstance(layer, SignActivation) for _, layer in blocks[0])):
-        raise TypeError("the first weighted layer is not followed by a sign: binarize with activations=True first")
+    expect.that(blocks and (len(blocks) == 1 or any(role(layer) == "sign" for _, layer in blocks[0])),
+                "the first weighted layer is not followed by a sign: binarize with activations=True first", TypeError)
     layers = dict(copy.deepcopy([*inputs, *blocks[0]]))
     for block in blocks[1:]:
         layers |= _packed_block(block, last=block is blocks[-1])
@@ -194,17 +193,16 @@ def pack(model):
 def _packed_block(block, last):
     """One binary layer and what follows it, as {name: layer}."""
     (name, layer), *rest = block
-    kinds = [type(after) for _, after in rest if not isinstance(after, nn.MaxPool2d | nn.Flatten | nn.Dropout)]
-    norm_kind = nn.BatchNorm2d if isinstance(layer, nn.Conv2d) else nn.BatchNorm1d
-    if kinds != [norm_kind, SignActivation][:2 - last]:
-        raise TypeError(f"{name} is followed by {[kind.__name__ for kind in kinds]}, expected one batch norm and, "
-                        "unless it is last, a sign: binarize with activations=True first")
+    follows = [after for _, after in rest if role(after) not in ("max pool", "moves", "dropout")]
+    expect.that([role(after) for after in follows] == ["norm", "sign"][:2 - last], lambda: f"{name} is followed by "
+                f"{[type(after).__name__ for after in follows]}, expected one batch norm and, unless it is last, a "
+                "sign: binarize with activations=True first", TypeError)
     packed = {name: _packed_weights(name, layer)}
     for key, after in rest:
-        if isinstance(after, norm_kind):
+        if role(after) == "norm":
             packed |= {f"{name}_float": ToFloat(), key: copy.deepcopy(after)} if last else {
                 key: fold(after, _inputs(layer))}
-        elif not isinstance(after, SignActivation | nn.Dropout):
+        elif role(after) not in ("sign", "dropout"):
             packed[key] = copy.deepcopy(after)
     return packed
 
@@ -216,22 +214,22 @@ def _inputs(layer):
 def _packed_weights(name, layer):
     bits = _signs(layer.weight, name)
     n = _inputs(layer)
-    if layer.bias is not None or n >= 1 << 24 or getattr(layer, "groups", 1) != 1:
-        raise ValueError(f"{name} has a bias, groups or {n} inputs: expected none, and fewer than 2^24")
-    if isinstance(layer, nn.Linear):
-        packed = BinaryLinear(*layer.config()[:2])
-    else:
-        packed = BinaryConv2d(*layer.config()[:5])
+    expect.that(layer.bias is None and n < 1 << 24 and getattr(layer, "groups", 1) == 1,
+                f"{name} has a bias, groups or {n} inputs: expected none, and fewer than 2^24")
+    packed = PACKED[type(layer)](layer)
     nn.assign(packed.weight, Sign(bits, 1.0))
     return packed
 
 
+PACKED = {nn.Linear: lambda layer: BinaryLinear(*layer.config()[:2]),
+          nn.Conv2d: lambda layer: BinaryConv2d(*layer.config()[:5])}
+
+
 def _signs(parameter, name):
     form = parameter.form()
-    if not isinstance(form, Sign):
-        raise ValueError(f"{name} needs weights of ±1, got a {type(form).__name__}")
-    if form.axis is not None or form.alpha != 1:
-        raise ValueError(f"{name} needs weights of ±1, got a Sign of alpha {form.alpha}")
+    known = f"Sign of alpha {form.alpha}" if isinstance(form, Sign) else type(form).__name__
+    expect.that(isinstance(form, Sign) and form.axis is None and form.alpha == 1,
+                f"{name} needs weights of ±1, got a {known}")
     return form.bits
 
 

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from minicompress import binarization, container, models, training
-from minicompress.binarization.rewrite import split
+from minicompress.binarization.binarized import split
 from minicompress.claims import Claim, Quantity, count, percent, seconds, times
 from minicompress.forms import Sign
 from minicompress.training import Training

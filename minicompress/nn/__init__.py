@@ -27,5 +27,6 @@ from .parameter import Parameter as Parameter
 from .projection import Projection as Projection
 from .projection import assign as assign
 from .projection import project as project
+from .rules import Moves as Moves
 from .rules import Rules as Rules
 from .summary import Summary as Summary

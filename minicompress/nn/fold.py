@@ -10,7 +10,7 @@ from minicompress.forms import Dense, Sparse
 from .layers import Add, BatchNorm1d, BatchNorm2d, Concatenate, Conv2d, Linear, Sequential
 from .parameter import Parameter
 from .projection import assign
-from .rules import Rules, inside
+from .rules import Rules, inside, rebuilt
 
 
 def fold_batch_norm(model):
@@ -32,16 +32,14 @@ def fold_batch_norm(model):
 
 
 def _branches(model, path):
-    folded = type(model)({name: FOLDED(child, inside(path, name)) for name, child in model.children()})
-    folded.training = model.training
-    return folded
+    return rebuilt(model, path, FOLDED)
 
 
 def _sequence(model, path):
     children = {}
     for name, child in _branches(model, path).children():
         before = next(reversed(children), None)
-        if child in NORMS and before is not None and children[before] in WEIGHTED:
+        if type(child) in NORMS and before is not None and type(children[before]) in WEIGHTED:
             _fold(children[before], child, inside(path, before), inside(path, name))
         else:
             children[name] = child
@@ -84,7 +82,6 @@ def _scaled(form, factor, name):
     return Dense((form.values * factor).astype(form.values.dtype))
 
 
-WEIGHTED = Rules("holds no weights to fold into", dict.fromkeys((Linear, Conv2d)))
-NORMS = Rules("is no batch norm", dict.fromkeys((BatchNorm1d, BatchNorm2d)))
+WEIGHTED, NORMS = (Linear, Conv2d), (BatchNorm1d, BatchNorm2d)
 FOLDED = Rules("can't be folded", {Sequential: _sequence, Add: _branches, Concatenate: _branches},
                otherwise=lambda layer, path: copy.deepcopy(layer))

@@ -67,6 +67,11 @@ class Projection:
         """The learned state: (name, array or Parameter) pairs; what is not learned yet is None."""
         return [(name, value) for name, value in vars(self).items() if name.endswith("_")]
 
+    def require_fit(self):
+        """ValueError while the state is not learned."""
+        expect.that(all(value is not None for _, value in self.state()), lambda: f"this {type(self).__name__} is not "
+                    "fitted: put it on a parameter by nn.project")
+
     def load(self, name, array):
         """Put one array of the state back; a trained Parameter stays the same object, that an optimizer knows."""
         expect.that(name in dict(self.state()), lambda: f"{type(self).__name__} has no state {name!r}", KeyError)

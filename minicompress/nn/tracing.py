@@ -15,7 +15,7 @@ from minicompress.engine import Tensor
 from . import layers
 from .module import Module
 from .observing import evaluating
-from .rules import Rules, inside
+from .rules import Moves, Rules, inside
 
 
 @dataclass(frozen=True)
@@ -173,9 +173,14 @@ def _pass(layer, path, trace, flow):
     return Flow(layer(flow.x), flow.names, flow.constants)
 
 
-def _flatten(layer, path, trace, flow):
-    pixels = flow.x.size // len(flow.names)
-    return Flow(layer(flow.x), np.repeat(flow.names, pixels), np.repeat(flow.constants, pixels))
+def _moves(layer, path, trace, flow):
+    """Where its channels come from, the layer itself says, shown each channel's number in place of what it holds."""
+    for tied in layer.ties(len(flow.names)):
+        trace.unite(flow.names[tied[1:]], flow.names[tied[:-1]])
+    numbers = np.arange(len(flow.names), dtype=np.float32).reshape(1, -1, *(1,) * (flow.x.ndim - 2))
+    came = layer(Tensor(np.broadcast_to(numbers, flow.x.shape).copy())).data
+    came = came.reshape(came.shape[1], -1)[:, 0].astype(int)
+    return Flow(layer(flow.x), flow.names[came], flow.constants[came])
 
 
 def _image_input(layer, path, trace, flow):
@@ -192,6 +197,6 @@ RULES = Rules("can't be traced", {
     layers.Sequential: _sequential, layers.Add: _add, layers.Concatenate: _concatenate,
     layers.Linear: _weighted, layers.Conv2d: _weighted,
     layers.BatchNorm1d: _batch_norm, layers.BatchNorm2d: _batch_norm,
-    layers.ReLU: _relu, layers.Dropout: _pass, layers.Identity: _pass,
-    layers.MaxPool2d: _pass, layers.AvgPool2d: _pass, layers.Flatten: _flatten, layers.ImageInput: _image_input,
+    layers.ReLU: _relu, layers.Dropout: _pass, layers.AvgPool2d: _pass,
+    layers.ImageInput: _image_input, Moves: _moves,
 })

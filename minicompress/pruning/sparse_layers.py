@@ -91,13 +91,17 @@ def to_csr(model, sparsity=0.9):
     if not 0 <= sparsity <= 1:
         raise ValueError(f"sparsity is {sparsity}, expected a fraction in [0, 1]")
 
-    def lowered(layer):
-        if type(layer) is nn.Linear and share_of_zeros(layer.weight.effective().numpy()) >= sparsity:
-            return CSRLinear.of(layer)
-        return layer
+    return LOWERED(model, "", sparsity).eval()
 
-    sparse = copy.deepcopy(model)
-    for _, module in list(sparse.named_modules()):
-        for name, child in module.children():
-            setattr(module, name, lowered(child))
-    return lowered(sparse).eval()
+
+def _children(container, path, sparsity):
+    return nn.rules.rebuilt(container, path, LOWERED, sparsity)
+
+
+def _linear(layer, path, sparsity):
+    sparse = share_of_zeros(layer.weight.effective().numpy()) >= sparsity
+    return CSRLinear.of(layer) if sparse else copy.deepcopy(layer)
+
+
+LOWERED = nn.Rules("can't be lowered", dict.fromkeys(nn.graph.CONTAINERS, _children) | {nn.Linear: _linear},
+                   otherwise=lambda layer, path, sparsity: copy.deepcopy(layer))

@@ -1,6 +1,7 @@
 """Quantization: fewer bits a weight, by clustering or on an even grid, up to networks that compute in integers only."""
 
 from .affine import Grid, choose_params, code_range, dequantize, quantize
+from .converted import convert
 from .layers import (
     Dequantize,
     Quantize,
@@ -10,10 +11,10 @@ from .layers import (
     QuantizedLinear,
     QuantizedReLU,
 )
-from .observers import MinMax, MovingAverage, Percentile
-from .projections import AffineQuantization
-from .rewrites import calibrate, convert, prepare, prepare_qat
+from .prepared import calibrate, prepare, prepare_qat
+from .ranges import MinMax, MovingAverage, Percentile
 from .weight_sharing import WeightClustering, compression_rate, share_weights
+from .weights import AffineQuantization
 
 __all__ = [
     "AffineQuantization", "Dequantize", "Grid", "MinMax", "MovingAverage", "Percentile", "Quantize", "QuantizedAdd",

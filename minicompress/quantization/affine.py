@@ -4,18 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minicompress import expect
+
 TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
-def code_range(bits):
+def code_range(bits, most=16):
     """(−2^(bits−1), 2^(bits−1) − 1): the signed codes of 1 to 16 bits; ValueError for another width.
 
     >>> code_range(8)
     (-128, 127)
     """
-    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 1 <= bits <= 16:
-        raise ValueError(f"bits is {bits!r}, expected an integer from 1 to 16")
-    return -(1 << int(bits) - 1), (1 << int(bits) - 1) - 1
+    bits = expect.integer("bits", bits, 1, most)
+    return -(1 << bits - 1), (1 << bits - 1) - 1
 
 
 def choose_params(r_min, r_max, bits, *, symmetric=False):
@@ -42,16 +43,15 @@ def choose_params(r_min, r_max, bits, *, symmetric=False):
     """
     low, high = code_range(bits)
     r_min, r_max = np.broadcast_arrays(np.asarray(r_min, np.float64), np.asarray(r_max, np.float64))
-    if not (np.isfinite(r_min) & np.isfinite(r_max) & (r_min <= r_max)).all():
-        raise ValueError(f"the range is {r_min} to {r_max}, expected finite numbers, the lower one first")
+    expect.that((np.isfinite(r_min) & np.isfinite(r_max) & (r_min <= r_max)).all(),
+                lambda: f"the range is {r_min} to {r_max}, expected finite numbers, the lower one first")
     r_min, r_max = np.minimum(r_min, 0), np.maximum(r_max, 0)
     if symmetric:
         scale = np.maximum(-r_min, r_max) / (high if bits > 1 else 0.5)
     else:
         scale = (r_max - r_min) / (high - low)
-    if (scale > HUGE).any():
-        raise ValueError(f"a range up to {max(-r_min.min(), r_max.max())} needs a scale of {scale.max()}, expected at "
-                         f"most {HUGE}")
+    expect.that((scale <= HUGE).all(), lambda: f"a range up to {max(-r_min.min(), r_max.max())} needs a scale of "
+                f"{scale.max()}, expected at most {HUGE}")
     scale = np.where(scale > 0, np.maximum(scale, TINY), 1).astype(np.float32)
     zero_point = np.zeros(scale.shape) if symmetric else np.clip(np.rint(low - r_min / scale), low, high)
     return scale, zero_point.astype(np.int32)
@@ -75,34 +75,25 @@ def quantize(r, scale, zero_point, quant_min, quant_max, *, add_zero_point="befo
     >>> [quantize(0.25, 0.5, 1, -8, 7, add_zero_point=when).item() for when in ("before", "after")]
     [2, 1]
     """
-    if add_zero_point not in ("before", "after"):
-        raise ValueError(f"add_zero_point is {add_zero_point!r}, expected 'before' or 'after' rounding")
+    after = expect.one_of("add_zero_point", add_zero_point, ("before", "after")) == "after"
+    r, scale, zero_point = _checked(r, scale, zero_point, quant_min, quant_max)
+    return _codes(r, scale, zero_point, quant_min, quant_max, rounded_first=after)
+
+
+def _checked(r, scale, zero_point, quant_min, quant_max):
+    """The arguments of `quantize` as arrays, each with its number and its kind."""
     for name, bound in (("quant_min", quant_min), ("quant_max", quant_max)):
-        _require_integers(name, bound, -(2**31), 2**31 - 1)
-    if quant_min > quant_max:
-        raise ValueError(f"codes from {quant_min} to {quant_max}: expected the lower bound first")
-    _require_scale(scale)
-    _require_integers("zero_point", zero_point, quant_min, quant_max)
-    if (r := np.asarray(r)).dtype.kind not in "biuf":
-        raise TypeError(f"r is an array of {r.dtype}, expected real numbers")
-    if np.isnan(r).any():
-        raise ValueError(f"NaN in an array of shape {r.shape} has no code")
-    return _codes(r, scale, zero_point, quant_min, quant_max, rounded_first=add_zero_point == "after")
+        expect.integral(name, bound, -(2**31), 2**31 - 1)
+    expect.that(quant_min <= quant_max, f"codes from {quant_min} to {quant_max}: expected the lower bound first")
+    r = expect.reals("r", r)
+    expect.that(not np.isnan(r).any(), f"NaN in an array of shape {r.shape} has no code")
+    return r, _positive(scale), expect.integral("zero_point", zero_point, quant_min, quant_max)
 
 
-def _require_scale(scale):
-    if not ((np.asarray(scale) > 0) & np.isfinite(scale)).all():
-        raise ValueError(f"scale is {scale}, expected finite numbers above 0")
-
-
-def _require_integers(name, values, low, high):
-    """TypeError for what is no integer, ValueError for integers out of bounds."""
-    values = np.asarray(values)
-    shown = f"{values.dtype} {values.shape}" if values.size > 8 else values.tolist()
-    if values.size and values.dtype.kind not in "iu":
-        raise TypeError(f"{name} is {shown}, expected integers")
-    if values.size and not (low <= values.min() and values.max() <= high):
-        raise ValueError(f"{name} is {shown}, from {values.min()} to {values.max()}, expected {low} to {high}")
+def _positive(scale):
+    expect.that(((np.asarray(scale) > 0) & np.isfinite(scale)).all(),
+                lambda: f"scale is {scale}, expected finite numbers above 0")
+    return np.asarray(scale)
 
 
 def _codes(r, scale, zero_point, low, high, *, rounded_first=False):
@@ -125,12 +116,11 @@ def dequantize(q, scale, zero_point):
     >>> dequantize(np.array([-2, 1]), 0.5, -1)
     array([-0.5,  1. ], dtype=float32)
     """
-    for name, integers in (("q", np.asarray(q)), ("zero_point", np.asarray(zero_point))):
-        if integers.dtype not in (np.int8, np.int16):  # of which all are short
-            _require_integers(name, integers, -(2**15), 2**16 - 1)
-    _require_scale(scale)
-    difference = np.asarray(q, np.int32) - np.asarray(zero_point, np.int32)
-    return difference.astype(np.float32) * np.asarray(scale, np.float32)  # the first factor is exact: at most 17 bits
+    q, zero_point = (codes if getattr(codes, "dtype", None) in (np.int8, np.int16)  # of which all are short
+                     else expect.integral(name, codes, -(2**15), 2**16 - 1)
+                     for name, codes in (("q", q), ("zero_point", zero_point)))
+    difference = np.asarray(q, np.int32) - np.asarray(zero_point, np.int32)  # exact, also as float32: at most 17 bits
+    return difference.astype(np.float32) * _positive(scale).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -151,13 +141,9 @@ class Grid:
 
     def __post_init__(self):
         low, high = code_range(self.bits)
-        if isinstance(self.scale, bool) or not isinstance(self.scale, int | float | np.floating) \
-                or not 2.0**-149 <= self.scale <= HUGE:
-            raise ValueError(f"scale is {self.scale!r}, expected a positive float32 number")
-        if isinstance(self.zero_point, bool) or not isinstance(self.zero_point, int | np.integer) \
-                or not low <= self.zero_point <= high:
-            raise ValueError(f"zero_point is {self.zero_point!r}, expected an integer from {low} to {high}")
-        numbers = {"scale": float(np.float32(self.scale)), "zero_point": int(self.zero_point), "bits": int(self.bits)}
+        scale = expect.number("scale", self.scale, 2.0**-149, HUGE, kind=ValueError)  # a positive float32
+        numbers = {"scale": float(np.float32(scale)), "bits": int(self.bits),
+                   "zero_point": expect.integer("zero_point", self.zero_point, low, high)}
         for name, value in numbers.items():
             object.__setattr__(self, name, value)
 

@@ -8,10 +8,11 @@ from fractions import Fraction
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.engine import Codes, Tensor
 from minicompress.forms import Affine, Sparse
 from minicompress.kernels import integer
-from minicompress.nn import Module, Parameter, register
+from minicompress.nn import Conv2d, Module, Parameter, register
 
 from .affine import Grid, code_range
 
@@ -27,8 +28,7 @@ def integers(form):
     if isinstance(form, Sparse):
         values, scale = integers(form.inner)
         return np.where(form.mask, values, 0), scale
-    if not isinstance(form, Affine):
-        raise TypeError(f"weights are {type(form).__name__}, expected them on a grid (Affine), which integers can name")
+    expect.a(Affine, "the form of the weights", form, "one on a grid (Affine), which integers can name")
     zero_point = form.zero_point.reshape(form.zero_point.shape + (1,) * (form.codes.ndim - form.zero_point.ndim))
     return form.codes - zero_point, form.scale
 
@@ -41,19 +41,19 @@ def integer_bias(bias, in_scale, weight_scale):
     >>> integer_bias(np.array([1.0, -0.3]), 0.5, np.float32(0.25))
     array([ 8, -2], dtype=int32)
     """
-    if not np.isfinite(bias).all():
-        raise FloatingPointError(f"the bias of channel {np.flatnonzero(~np.isfinite(bias))[0]} is not finite")
+    expect.that(np.isfinite(bias).all(), lambda: f"the bias of channel {np.argmin(np.isfinite(bias))} is not finite",
+                FloatingPointError)
     codes = np.rint(np.asarray(bias, np.float64) / (in_scale * np.asarray(weight_scale, np.float64)))
-    if not (np.abs(codes) <= integer.INT32).all():
-        worst = int(np.argmax(np.abs(codes)))
-        raise ValueError(f"the bias of channel {worst} is {bias[worst]}, or {codes[worst]:.3g} on the grid of its "
-                         "products: expected at most 2^31 - 1, as its weights are too small beside it")
+    worst = np.argmax(np.abs(codes))
+    expect.that(np.abs(codes[worst]) <= integer.INT32, lambda: f"the bias of channel {worst} is {bias[worst]}, or "
+                f"{codes[worst]:.3g} on the grid of its products: expected at most 2^31 - 1, as its weights are too "
+                "small beside it")
     return codes.astype(np.int32)
 
 
 def _codes(layer, x):
-    if not isinstance(x, Codes):
-        raise TypeError(f"{type(layer).__name__} takes codes, got {x.dtype}: put Quantize before it")
+    expect.that(isinstance(x, Codes), lambda: f"{type(layer).__name__} takes codes, got {x.dtype}: put Quantize before "
+                "it", TypeError)
     return x.data
 
 
@@ -118,8 +118,9 @@ class QuantizedReLU(Module):
 
     def forward(self, x):
         codes = _codes(self, x)
-        if not np.iinfo(codes.dtype).min <= self.zero_point <= np.iinfo(codes.dtype).max:
-            raise ValueError(f"zero_point is {self.zero_point}, which is no code of the {codes.dtype} that it is given")
+        held = np.iinfo(codes.dtype)
+        expect.that(held.min <= self.zero_point <= held.max,
+                    f"zero_point is {self.zero_point}, which is no code of the {codes.dtype} that it is given")
         return Codes(np.maximum(codes, codes.dtype.type(self.zero_point)))
 
 
@@ -134,7 +135,7 @@ class QuantizedAvgPool2d(Module):
     def __init__(self, kernel_size, stride=None):
         super().__init__()
         stride = kernel_size if stride is None else stride
-        self.kernel_size, self.stride = _whole(kernel_size=kernel_size, stride=stride)
+        self.kernel_size, self.stride = expect.integers(1, kernel_size=kernel_size, stride=stride)
 
     def config(self):
         """[kernel_size, stride]"""
@@ -168,8 +169,7 @@ class QuantizedAdd(Module):
 
     def forward(self, x):
         codes = _codes(self, x)
-        if codes.shape[1] % 2:
-            raise ValueError(f"QuantizedAdd adds one half of the channels to the other, got shape {codes.shape}")
+        expect.shaped("the input of QuantizedAdd", x, "(N, 2·C, …), two halves to be added", codes.shape[1] % 2 == 0)
         half = codes.shape[1] // 2
         total = 0
         for part, grid, factor in zip((codes[:, :half], codes[:, half:]), (self.first, self.second), self.factors,
@@ -233,7 +233,7 @@ class QuantizedLinear(_Weighted):
     """
 
     def __init__(self, in_features, out_features, in_scale, in_zero_point, in_bits, scale, zero_point, bits):
-        super().__init__(tuple(_whole(out_features=out_features, in_features=in_features)),
+        super().__init__(tuple(expect.integers(1, out_features=out_features, in_features=in_features)),
                          (in_scale, in_zero_point, in_bits, scale, zero_point, bits))
 
     def config(self):
@@ -261,13 +261,9 @@ class QuantizedConv2d(_Weighted):
 
     def __init__(self, in_channels, out_channels, kernel_size, stride, padding, groups,
                  in_scale, in_zero_point, in_bits, scale, zero_point, bits):
-        c, f, k, stride, groups = _whole(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size,
-                                         stride=stride, groups=groups)
-        padding, = _whole(least=0, padding=padding)
-        if c % groups or f % groups:
-            raise ValueError(f"groups is {groups}, expected a divisor of {c} and {f} channels")
-        super().__init__((f, c // groups, k, k), (in_scale, in_zero_point, in_bits, scale, zero_point, bits))
-        self.stride, self.padding, self.groups = stride, padding, groups
+        like = Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups, rng=None)  # checks its sizes
+        super().__init__(like.weight.shape, (in_scale, in_zero_point, in_bits, scale, zero_point, bits))
+        self.stride, self.padding, self.groups = like.stride, like.padding, like.groups
 
     def config(self):
         """[in_channels, out_channels, kernel_size, stride, padding, groups, and both grids]"""
@@ -282,11 +278,3 @@ class QuantizedConv2d(_Weighted):
     def macs(self, output_shape):
         """Multiply-accumulates for one example: k² · C/groups · F · H_out · W_out (ME-3)."""
         return self.weight.size * output_shape[1] * output_shape[2]
-
-
-def _whole(least=1, **sizes):
-    """The sizes as Python integers; ValueError, with the name, for anything but an integer of at least ``least``."""
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < least:
-            raise ValueError(f"{name} is {size!r}, expected an integer of at least {least}")
-    return [int(size) for size in sizes.values()]

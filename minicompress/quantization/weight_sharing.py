@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minicompress import clustering
+from minicompress import clustering, expect
 from minicompress.claims import Method
 from minicompress.engine import take
 from minicompress.forms import Codebook
@@ -34,13 +34,9 @@ class WeightClustering(Projection):
     trained = ("centroids_",)
 
     def __init__(self, k, init="linear", *, rng=None):
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= 65_536:
-            raise ValueError(f"k is {k!r}, expected an integer from 1 to 65 536")
-        if init not in ("linear", "density", "forgy", "optimal"):
-            raise ValueError(f'init is {init!r}, expected "linear", "density", "forgy" or "optimal"')
-        if init == "forgy" and not isinstance(rng, np.random.Generator):
-            raise TypeError(f"rng is {rng!r}, expected a np.random.Generator for init=\"forgy\"")
-        self.k, self.init, self.rng = k, init, rng
+        self.k = expect.integer("k", k, 1, 65_536)
+        self.init = expect.one_of("init", init, ("linear", "density", "forgy", "optimal"))
+        self.rng = expect.generator(rng, None if init == "forgy" else 'unless init is "forgy"')
         self.codes_ = self.centroids_ = None
 
     def fit(self, w, where=None):
@@ -57,15 +53,11 @@ class WeightClustering(Projection):
         return self
 
     def __call__(self, latent):
-        self._require_fit()
+        self.require_fit()
         return take(self.centroids_, self.codes_)
 
-    def _require_fit(self):
-        if self.codes_ is None:
-            raise ValueError("this clustering is not fitted: put it on a parameter by nn.project")
-
     def form(self, w):
-        self._require_fit()
+        self.require_fit()
         bits = max(1, (self.centroids_.size - 1).bit_length())
         return Codebook(self.codes_, self.centroids_.data, bits)
 
@@ -90,14 +82,9 @@ def compression_rate(n, k, bits=32, *, kept=None, index_bits=0):
     >>> compression_rate(16, 4), compression_rate(160, 4, kept=16, index_bits=5)
     (3.2, 21.333333333333332)
     """
-    kept = n if kept is None else kept
-    for name, value, least in (("n", n, 1), ("k", k, 1), ("bits", bits, 1), ("kept", kept, 1),
-                               ("index_bits", index_bits, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"{name} is {value!r}, expected an integer of at least {least}")
-    if kept > n:
-        raise ValueError(f"kept is {kept}, expected at most the {n} weights that there are")
-    n, k, bits, kept, index_bits = map(int, (n, k, bits, kept, index_bits))
+    n, k, bits = expect.integers(1, n=n, k=k, bits=bits)
+    kept, index_bits = expect.integer("kept", n if kept is None else kept, 1, n), expect.integer("index_bits",
+                                                                                                 index_bits, 0)
     return n * bits / (kept * (math.log2(k) + index_bits) + k * bits)
 
 

@@ -121,7 +121,7 @@ _BY_MODULE = {
         ("ME-1", "_ratio(2 * np.diag", "_ratio(np.diag"),
         ("ME-1:macro-f1", "float(self.f1.mean())", "float(self.f1[self.f1 > 0].mean())"),
     ],
-    "minicompress.binarization.projections": [
+    "minicompress.binarization.weights": [
         ("BI-2", "dtype=np.float32) < (w + 1) / 2", "dtype=np.float32) < w"),
         ("BI-4", "np.clip(w, -1, 1, out=w)", "np.clip(w, -2, 2, out=w)"),
         ("BI-5", "np.where(counts, np.abs(w), 0)", "np.where(counts, w, 0)"),

@@ -22,9 +22,8 @@ from minicompress import checker, equations, nn
 from minicompress.checker import Page, ledger, trial
 from minicompress.checker.call import SINGLE, Misfit
 from minicompress.checker.page import resolve
-from minicompress.quantization import fake
+from minicompress.quantization import AffineQuantization, fake
 from minicompress.quantization.layers import integer_bias
-from minicompress.quantization.projections import AffineQuantization
 from tests.equations.literals import debts
 from tests.equations.mutants import MUTANTS
 from tests.mutants import mutate

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicompress import nn
-from minicompress.binarization import packed, projections
-from minicompress.binarization.rewrite import SignActivation
+from minicompress.binarization import SignActivation, packed
+from minicompress.binarization import weights as projections
 from minicompress.engine import Codes, Tensor, surrogate
 from minicompress.equations.binarization import scaling, weights
 from minicompress.equations.binarization.packed import batch_norm_sign, threshold_signs

@@ -8,13 +8,13 @@ import pytest
 import minicompress.pruning
 import minicompress.quantization  # noqa: F401 - every chapter registers its projections
 from minicompress import nn
-from minicompress.binarization import projections as binary
+from minicompress.binarization import weights as binary
 from minicompress.engine import Tensor, no_grad
 from minicompress.forms import Codebook, Sign, Sparse
 from minicompress.nn import Parameter, Projection, max_norm
 from minicompress.pruning import projections as pruning
-from minicompress.quantization import projections as affine
 from minicompress.quantization import weight_sharing as sharing
+from minicompress.quantization import weights as affine
 from minicompress.training.optim import SGD, Adam
 from tests.mutants import mutate
 

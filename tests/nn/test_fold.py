@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from minicompress import nn, pruning, training
 from minicompress.engine import Tensor
-from minicompress.equations.quantization import convert as literal
+from minicompress.equations.quantization import converted as literal
 from minicompress.forms import Sparse
 from minicompress.nn import fold
 from minicompress.quantization import WeightClustering

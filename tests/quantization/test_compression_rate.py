@@ -36,7 +36,7 @@ def test_bad_arguments(change):
 
 
 def test_more_weights_kept_than_there_are():
-    with pytest.raises(ValueError, match="kept is 17, expected at most the 16 weights"):
+    with pytest.raises(ValueError, match="kept is 17, expected an integer from 1 to 16"):
         compression_rate(16, 4, kept=17)
 
 

@@ -50,10 +50,10 @@ FINE = {
     "the largest scale": (affine(scale=2.0**28),),
 }
 HOSTILE = {
-    "float weights": (Dense(np.ones((2, 4), np.float32)), 0, GRIDS, "weights are Dense"),
-    "float weights under a mask": (masked(Dense(np.ones((2, 4), np.float32))), 0, GRIDS, "weights are Dense"),
-    "shared weights": (Codebook(np.zeros((2, 4), int), [1.0], 1), 0, GRIDS, "weights are Codebook"),
-    "binary weights": (Sign(np.ones((2, 4), bool), 1.0), 0, GRIDS, "weights are Sign"),
+    "float weights": (Dense(np.ones((2, 4), np.float32)), 0, GRIDS, "weights is a Dense"),
+    "float weights under a mask": (masked(Dense(np.ones((2, 4), np.float32))), 0, GRIDS, "weights is a Dense"),
+    "shared weights": (Codebook(np.zeros((2, 4), int), [1.0], 1), 0, GRIDS, "form of the weights is a Codebook"),
+    "binary weights": (Sign(np.ones((2, 4), bool), 1.0), 0, GRIDS, "form of the weights is a Sign"),
     "a bias too large": (affine(), INT32 - 4 * 7 * 255 + 1, GRIDS, f"could reach {INT32 + 1}"),
     "a bias too small": (affine(), -INT32 + 4 * 7 * 255 - 1, GRIDS, f"could reach {INT32 + 1}"),
     "the bias -2^31": (affine(0), -(2**31), GRIDS, f"could reach {INT32 + 1}"),

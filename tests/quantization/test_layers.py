@@ -211,7 +211,7 @@ def test_new_weights_take_effect():
     (lambda: QuantizedConv2d(3, 4, 3, 1, 0, 2, 1.0, 0, 8, 1.0, 0, 8), "groups is 2"),
     (lambda: QuantizedConv2d(2, 4, 3, 1, -1, 2, 1.0, 0, 8, 1.0, 0, 8), "padding is -1"),
     (lambda: QuantizedAdd(1e20, 0, 8, 1.0, 0, 8, 1e-20, 0, 8), "multiplier"),
-    (lambda: QuantizedAdd(1.0, 0, 8, 1.0, 0, 8, 1.0, 0, 8)(Codes(np.zeros((1, 3), np.int8))), "half of the channels"),
+    (lambda: QuantizedAdd(1.0, 0, 8, 1.0, 0, 8, 1.0, 0, 8)(Codes(np.zeros((1, 3), np.int8))), "two halves to be added"),
     (lambda: layers.integer_bias(np.array([0.5, 1e9]), 1e-3, np.float32(1e-3)), "channel 1"),
     (lambda: Quantize(1.0, 0)(Tensor([np.nan])), "NaN"),
 ])

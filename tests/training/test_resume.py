@@ -427,7 +427,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(content, tmp_path):
     ('self.optimizer.load_state_dict(state["optimizer"])', "pass"), ('parts["best"] or None', "None"),
     ('History(**notes["history"])', "History()"),
     ("generator.bit_generator.state = generators[name]", "pass"), ("module.load_state_dict(", "dict("),
-    ("queue += [generator for _, generator in value.generators()]", "pass"),
+    ("queue += [generator for _, generator in value.generators()]", "queue += []"),
     ("holds(value).values()", "()"),
     ("| dict(model.generators())", ""),
     ("atomic.replacing(path) as temporary, open(temporary,", "open(path,"),

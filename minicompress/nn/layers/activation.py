@@ -5,6 +5,7 @@ from minicompress import engine, expect
 from minicompress.engine import Tensor  # noqa: F401 - for the examples
 
 from ..module import Module
+from ..rules import Moves
 
 
 class ReLU(Module):
@@ -45,7 +46,7 @@ class Dropout(Module):
         return engine.dropout(x, self.p, rng=self.rng)
 
 
-class Identity(Module):
+class Identity(Module, Moves):
     """x itself: the shortcut of a residual block.
 
     >>> Identity()(Tensor([1.0])).numpy()

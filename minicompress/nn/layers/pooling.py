@@ -6,6 +6,7 @@ from minicompress import engine, expect
 from minicompress.engine import Tensor  # noqa: F401 - for the examples
 
 from ..module import Module
+from ..rules import Moves
 
 
 class _Pool(Module):
@@ -19,7 +20,7 @@ class _Pool(Module):
         return [self.kernel_size] if self.stride == self.kernel_size else [self.kernel_size, self.stride]
 
 
-class MaxPool2d(_Pool):
+class MaxPool2d(_Pool, Moves):
     """The largest element of each window; the stride is the window unless given.
 
     >>> import numpy as np
@@ -43,7 +44,7 @@ class AvgPool2d(_Pool):
         return engine.avg_pool2d(x, self.kernel_size, self.stride)
 
 
-class Flatten(Module):
+class Flatten(Module, Moves):
     """(N, …) -> (N, features).
 
     >>> import numpy as np
@@ -59,7 +60,7 @@ class Flatten(Module):
         return x if x.ndim == 2 else engine.flatten(x)
 
 
-class ImageInput(Module):
+class ImageInput(Module, Moves):
     """Take images as (N, C, H, W) or flat, (N, C·H·W); refuse any other size with a reason.
 
     >>> import numpy as np

@@ -4,13 +4,13 @@ import copy
 
 import numpy as np
 
-from minicompress import nn
+from minicompress import expect, nn
 from minicompress.claims import Method
 from minicompress.engine import surrogate
 
-from .projections import BinaryConnect, ScaledSign
+from .weights import BinaryConnect, ScaledSign
 
-WEIGHTED, NORMS = (nn.Linear, nn.Conv2d), (nn.BatchNorm1d, nn.BatchNorm2d)
+NORM_AFTER = {nn.Linear: nn.BatchNorm1d, nn.Conv2d: nn.BatchNorm2d}
 
 
 @nn.graph.register
@@ -56,18 +56,16 @@ def binarize(model, weights=BinaryConnect, *, activations=False, real=()):
     >>> [name for name, _ in binarize(net, activations=True).children()]
     ['flatten', 'fc1', 'bn1', 'sign1', 'fc2', 'fc2_bn']
     """
-    if not callable(weights) or isinstance(weights, nn.Projection) or isinstance(real, str):
-        raise TypeError(f"weights {weights!r} and real {real!r}: expected a function that makes a projection, such as "
-                        "BinaryConnect, and a list of names")
+    expect.that(callable(weights) and not isinstance(weights, nn.Projection) and not isinstance(real, str),
+                lambda: f"weights {weights!r} and real {real!r}: expected a function that makes a projection, such as "
+                "BinaryConnect, and a list of names", TypeError)
     inputs, blocks = split(model)
-    known = [block[0][0] for block in blocks]
-    if unknown := sorted(set(real) - set(known)):
-        raise ValueError(f"real names {unknown}, expected some of {known}")
+    expect.some_of("real names", real, [block[0][0] for block in blocks])
     layers = list(inputs)
     for i, block in enumerate(blocks):
         layers += _binary_block(block, weights, activations, last=i == len(blocks) - 1, real=block[0][0] in real)
-    if len(dict(layers)) < len(layers):
-        raise ValueError(f"two layers would have one name, rename yours: {[name for name, _ in layers]}")
+    expect.that(len(dict(layers)) == len(layers),
+                f"two layers would have one name, rename yours: {[name for name, _ in layers]}")
     return nn.Sequential(dict(layers))
 
 
@@ -76,18 +74,13 @@ def split(model):
 
     Raises TypeError for layers that a binary network can't have, and for any other precision than float32.
     """
-    if type(model) is not nn.Sequential:
-        raise TypeError(f"model is a {type(model).__name__}, expected a Sequential")
-    allowed = (*WEIGHTED, *NORMS, nn.MaxPool2d, nn.AvgPool2d, nn.ReLU, SignActivation, nn.Flatten, nn.ImageInput,
-               nn.Dropout)
+    expect.that(type(model) is nn.Sequential, lambda: f"model is a {type(model).__name__}, expected a Sequential",
+                TypeError)
+    for name, parameter in model.named_parameters():
+        expect.that(parameter.dtype == np.float32, f"{name} is {parameter.dtype}: convert to float32 first", TypeError)
     inputs, blocks = [], []
     for name, layer in model.children():
-        if type(layer) not in allowed:  # a subclass may compute anything
-            raise TypeError(f"{name} is a {type(layer).__name__}, which a binary network can't have")
-        for key, parameter in layer.named_parameters():
-            if parameter.dtype != np.float32:
-                raise TypeError(f"{name}.{key} is {parameter.dtype}: convert to float32 first")
-        if type(layer) in WEIGHTED:
+        if role(layer, name) == "weights":
             blocks.append([])
         (blocks[-1] if blocks else inputs).append((name, layer))
     return inputs, blocks
@@ -96,14 +89,13 @@ def split(model):
 def _binary_block(block, weights, activations, last, real):
     """One weighted layer and what follows it, as (name, layer) pairs."""
     (name, layer), *rest = copy.deepcopy(block)
-    norm_kind, channels = NORMS[WEIGHTED.index(type(layer))], layer.weight.shape[0]
-    for key, norm in rest:
-        if type(norm) in NORMS and (type(norm) is not norm_kind or norm.weight.size != channels):
-            raise ValueError(f"{key} is a {type(norm).__name__} of {norm.weight.size} channels behind {name}, expected "
-                             f"a {norm_kind.__name__} of {channels}")
+    norm_kind, channels = NORM_AFTER[type(layer)], layer.weight.shape[0]
+    for key, norm in (pair for pair in rest if role(pair[1]) == "norm"):
+        expect.that(type(norm) is norm_kind and norm.weight.size == channels, f"{key} is a {type(norm).__name__} of "
+                    f"{norm.weight.size} channels behind {name}, expected a {norm_kind.__name__} of {channels}")
     if activations:
         rest = _ordered(name, rest, last)
-    pools = next((i for i, (_, after) in enumerate(rest) if type(after) is not nn.MaxPool2d), len(rest))
+    pools = next((i for i, (_, after) in enumerate(rest) if role(after) != "max pool"), len(rest))
     follows = rest[pools][1] if pools < len(rest) else None
     if type(follows) is not norm_kind:
         follows = norm_kind(channels)
@@ -118,22 +110,31 @@ def _binary_block(block, weights, activations, last, real):
 
 def _ordered(name, rest, last):
     """Pooling, batch norm, sign, and then the rest; no sign behind the last layer."""
-    if any(isinstance(layer, nn.AvgPool2d) for _, layer in rest):
-        raise ValueError(f"{name} is followed by average pooling, whose sums are no ±1: pool by the maximum")
-    pools, norms, acts, others = ([pair for pair in rest if isinstance(pair[1], kind)] for kind in (
-        nn.MaxPool2d, NORMS, nn.ReLU | SignActivation, nn.Flatten | nn.Dropout | nn.ImageInput))
+    pools, norms, acts, others, means = ([pair for pair in rest if role(pair[1]) in kinds] for kinds in (
+        ["max pool"], ["norm"], ["relu", "sign"], ["moves", "dropout"], ["mean"]))
+    expect.that(not means, f"{name} is followed by average pooling, whose sums are no ±1: pool by the maximum")
     sign = acts[0][0].replace("relu", "sign") if acts else f"{name}_sign"
     return [*pools, *norms, *([] if last else [(sign, SignActivation())]), *others]
 
 
 def _project(weight, projection):
     masks = [p for p in weight.projections if p.survivors() is not None]
-    if len(masks) < len(weight.projections):
-        raise ValueError(f"the weights are already projected by {weight.projections}: only masks can stay")
+    expect.that(len(masks) == len(weight.projections),
+                f"the weights are already projected by {weight.projections}: only masks can stay")
     if not isinstance(projection, ScaledSign) and (largest := abs(weight.data).max()) > 0:
         weight.set(weight.data / largest)
     nn.project(weight, *masks, projection)
 
+
+_ROLES = nn.Rules("can't be part of a binary network", {kind: lambda layer, path, role=role: role for role, kinds in {
+    "weights": NORM_AFTER, "norm": NORM_AFTER.values(), "max pool": [nn.MaxPool2d], "mean": [nn.AvgPool2d],
+    "relu": [nn.ReLU], "sign": [SignActivation], "dropout": [nn.Dropout], "moves": [nn.Moves],
+}.items() for kind in kinds})
+
+
+def role(layer, name="a layer"):
+    """What a layer does in a binary network, a word; TypeError, with its name, for what there is none for."""
+    return _ROLES(layer, name)
 
 
 def _binary(model, tuning):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from minicompress import expect
+
 
 class MinMax:
     """From the least to the largest number seen.
@@ -22,8 +24,7 @@ class MinMax:
 
     def range(self):
         """(r_min, r_max); ValueError before anything was seen."""
-        if self.seen is None:
-            raise ValueError(f"this {type(self).__name__} has seen nothing yet: calibrate on some data first")
+        expect.that(self.seen, f"this {type(self).__name__} has seen nothing yet: calibrate on some data first")
         return self.seen
 
 
@@ -40,9 +41,7 @@ class MovingAverage(MinMax):
 
     def __init__(self, momentum=0.1):
         super().__init__()
-        if not 0 < momentum <= 1:
-            raise ValueError(f"momentum is {momentum}, expected 0 < momentum <= 1")
-        self.momentum = momentum
+        self.momentum = expect.number("momentum", momentum, above=0, most=1)
 
     def update(self, x):
         low, high = _extremes(x)
@@ -63,9 +62,7 @@ class Percentile(MinMax):
 
     def __init__(self, percentile=99.99):
         super().__init__()
-        if not 50 < percentile <= 100:
-            raise ValueError(f"percentile is {percentile}, expected 50 < percentile <= 100")
-        self.percentile, self.batches = percentile, 0
+        self.percentile, self.batches = expect.number("percentile", percentile, above=50, most=100), 0
 
     def update(self, x):
         _extremes(x)
@@ -77,6 +74,6 @@ class Percentile(MinMax):
 def _extremes(x):
     x = np.asarray(x)
     low, high = (float(f(x)) if x.size else np.nan for f in (np.min, np.max))
-    if not np.isfinite(low) or not np.isfinite(high):
-        raise ValueError(f"an observed array of shape {x.shape} spans {low} to {high}, expected finite numbers")
+    expect.that(np.isfinite(low) and np.isfinite(high), f"an observed array of shape {x.shape} spans {low} to {high}, "
+                "expected finite numbers")
     return low, high

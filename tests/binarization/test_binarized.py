@@ -136,7 +136,7 @@ class Leaky(nn.ReLU):
 @pytest.mark.parametrize("rewrite", [binarize, binarization.pack])
 def test_a_subclass_and_double_precision_are_refused(rewrite):
     for name, layer in (("fc2", Shifted(8, 8, rng=np.random.default_rng(0))), ("relu1", Leaky())):
-        with pytest.raises(TypeError, match=f"{name} is a {type(layer).__name__}, which a binary network can't have"):
+        with pytest.raises(TypeError, match=f"{name}, a {type(layer).__name__}, can't be part of a binary network"):
             rewrite(nn.Sequential(dict(mlp().children()) | {name: layer}))
     wide = mlp()
     wide.bn2.weight.data = wide.bn2.weight.data.astype(np.float64)
@@ -226,7 +226,7 @@ def test_what_it_can_not_make_binary_is_refused_with_a_reason():
     for options in ({"weights": BinaryConnect()}, {"weights": "sign"}, {"real": "fc1"}):
         with pytest.raises(TypeError, match=r"expected a function that makes a projection, .* and a list of names"):
             binarize(mlp(), **options)
-    with pytest.raises(TypeError, match="body is a Add"):
+    with pytest.raises(TypeError, match="body, an Add, can't be part"):
         binarize(nn.Sequential({"body": nn.Add(nn.ReLU(), nn.Identity())}))
     with pytest.raises(ValueError, match=r"real names \['fc9'\], expected some of \['fc1', 'fc2', 'fc3'\]"):
         binarize(mlp(), real=["fc9"])
@@ -246,7 +246,7 @@ def test_what_it_can_not_make_binary_is_refused_with_a_reason():
 def test_projections_refuse_double_precision(make):
     wide = nn.Parameter(np.array([[1.0, -2.0]]))
     assert wide.dtype == np.float64
-    with pytest.raises(TypeError, match="weights are float64: convert to float32 first"):
+    with pytest.raises(TypeError, match="weights are float64, expected float32: convert to float32 first"):
         nn.project(wide, make())
-    with pytest.raises(TypeError, match="weights are float64: convert to float32 first"):
+    with pytest.raises(TypeError, match="weights are float64, expected float32: convert to float32 first"):
         make().form(wide.data)

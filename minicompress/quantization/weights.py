@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.engine.surrogate import fake_quantize
 from minicompress.forms import Affine, Form
 from minicompress.nn import Projection
@@ -38,13 +39,11 @@ class AffineQuantization(Projection):
     represents = Affine
 
     def __init__(self, bits=8, *, per_channel=True, symmetric=True):
-        code_range(bits)
-        self.bits, self.per_channel, self.symmetric = int(bits), per_channel, symmetric
+        self.bits, self.per_channel, self.symmetric = expect.integer("bits", bits, 1, 16), per_channel, symmetric
         self.scale_ = self.zero_point_ = None
 
     def fit(self, w, where=None):
-        if self.per_channel and not w.ndim:
-            raise ValueError("a scale for each channel needs weights with an axis")
+        expect.shaped("weights", w, "(out, …), as each channel has a scale", w.ndim or not self.per_channel)
         _require_float32(w)
         axes = tuple(range(1, w.ndim)) if self.per_channel else None
         low, high = (f(w, axis=axes, where=True if where is None else where, initial=0).astype(np.float64)
@@ -60,15 +59,14 @@ class AffineQuantization(Projection):
         return fake_quantize(latent, y, scale * (low - 0.5 - zero_point), scale * (high + 0.5 - zero_point))
 
     def form(self, w):
-        if isinstance(w, Form):
-            raise TypeError(f"AffineQuantization quantizes plain weights, got a {type(w).__name__}: put it innermost")
+        expect.that(not isinstance(w, Form), lambda: f"AffineQuantization quantizes plain weights, got a "
+                    f"{type(w).__name__}: put it innermost", TypeError)
         codes = _codes(w, *self._along(w), *code_range(self.bits))
         return Affine(codes, self.scale_, self.zero_point_, self.bits, axis=0 if self.scale_.ndim else None)
 
     def _along(self, w):
         """Scale and zero point in a shape that broadcasts against the weights."""
-        if self.scale_ is None:
-            raise ValueError("this quantization is not fitted: put it on a parameter by nn.project")
+        self.require_fit()
         _require_float32(w)
         shape = self.scale_.shape + (1,) * (w.ndim - self.scale_.ndim)
         return self.scale_.reshape(shape), self.zero_point_.reshape(shape)
@@ -81,5 +79,5 @@ class AffineQuantization(Projection):
 
 
 def _require_float32(w):
-    if w.dtype != np.float32:
-        raise TypeError(f"the weights are {w.dtype}, expected float32: convert them to float32 before quantizing them")
+    expect.that(w.dtype == np.float32, lambda: f"the weights are {w.dtype}, expected float32: convert them to float32 "
+                "before quantizing them", TypeError)

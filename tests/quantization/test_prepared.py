@@ -1,6 +1,7 @@
 """From float network to integers: what may change on the way, and what may not."""
 
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,13 +21,14 @@ from minicompress.quantization import (
     layers,
     prepare,
     prepare_qat,
-    rewrites,
+    prepared,
 )
 from minicompress.recipes import fresh
 from tests.mutants import mutate
 
 from .networks import generated, images, residual
 
+REAL = SimpleNamespace(prepare=prepare, prepare_qat=prepare_qat, calibrate=calibrate, convert=convert)
 FLOAT_LAYERS = {"ImageInput", "MaxPool2d", "Flatten", "Identity", "Sequential", "Concatenate"}
 
 
@@ -267,24 +269,23 @@ def with_bug(module, old, new):
     mutant = mutate(module, old, new)
     if module is fake:
         broken = {name: value for name, value in vars(mutant).items() if name.startswith("Fake")}
-        mutant = mutate(rewrites, "LOGIT_BITS = 16", "LOGIT_BITS = 16")
+        mutant = mutate(prepared, "LOGIT_BITS = 16", "LOGIT_BITS = 16")
         vars(mutant).update(broken)
-        mutant.UNMOVED[nn.ReLU] = lambda layer, grid: mutant.FakeReLU(grid)
+    mutant.convert = convert
     return mutant
 
 
 def test_the_rewrites_lower_and_pass_gradients():
     for seed in range(8):
-        law_lowering(rewrites, seed)
-    law_gradient(rewrites, 0)
+        law_lowering(REAL, seed)
+    law_gradient(REAL, 0)
 
 
 @pytest.mark.parametrize(("module", "old", "new"), [
-    (rewrites, "mode, model = model.training, fold_batch_norm(model)\n", "mode, model = True, copy.deepcopy(model)\n"),
-    (rewrites, "[False, *takes_relu]", "[False, *takes_relu[1:], False]"),
-    (rewrites, "grid.__self__.bits = LOGIT_BITS", "grid.__self__.bits = 3"),
-    (rewrites, "_quantize(module.weight, f\"{name}.weight\".strip(\".\"), weights, per_channel)",
-     "_quantize(module.weight, name, 2, per_channel)"),
+    (prepared, "mode, model = model.training, fold_batch_norm(model)\n", "mode, model = True, copy.deepcopy(model)\n"),
+    (prepared, "[False, *takes_relu]", "[False, *takes_relu[1:], False]"),
+    (prepared, "place.bits = LOGIT_BITS", "place.bits = 3"),
+    (prepared, "WEIGHTED(module, name, weights, per_channel)", "WEIGHTED(module, name, 2, per_channel)"),
     (fake, "self.layer.weight.form()\n", "self.layer.weight.form(); form = type(form)(form.codes, 2 * form.scale, "
      "form.zero_point, form.bits, form.axis)\n"),
     (fake, "layer.bias.effective().numpy()\n", "0 * layer.bias.effective().numpy()\n"),

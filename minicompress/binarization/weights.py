@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.engine import surrogate
 from minicompress.engine.tensor import primitive, recording
 from minicompress.forms import Dense, Form, Sign
@@ -56,11 +57,8 @@ class StochasticBinaryConnect(BinaryConnect):
     """
 
     def __init__(self, evaluation="sign", *, rng):
-        if evaluation not in ("real", "sign"):
-            raise ValueError(f"evaluation is {evaluation!r}, expected 'real' or 'sign'")
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"rng is {rng!r}, expected a np.random.Generator")
-        self.evaluation, self.rng = evaluation, rng
+        self.evaluation = expect.one_of("evaluation", evaluation, ("real", "sign"))
+        self.rng = expect.generator(rng)
 
     def __call__(self, latent):
         if not recording():
@@ -90,9 +88,7 @@ class ScaledSign(Projection):
     """
 
     def __init__(self, axis=0):
-        if axis is not None and (axis != 0 or isinstance(axis, bool)):
-            raise ValueError(f"axis is {axis!r}, expected 0 or None")
-        self.axis, self.where_ = axis, None
+        self.axis, self.where_ = None if axis is None else expect.integer("axis", axis, 0, 0), None
 
     def fit(self, w, where=None):
         _array(w)
@@ -114,8 +110,8 @@ class ScaledSign(Projection):
 
 def _array(w):
     w = w.dense() if isinstance(w, Form) else w
-    if w.dtype != np.float32:
-        raise TypeError(f"weights are {w.dtype}: convert to float32 first, as a form of signs has no other values")
+    expect.that(w.dtype == np.float32, lambda: f"weights are {w.dtype}, expected float32: convert to float32 first, as "
+                "a form of signs has no other values", TypeError)
     return w
 
 
