@@ -79,6 +79,15 @@ def number(name, value, least=-math.inf, most=math.inf, *, above=-math.inf, belo
     return float(value)
 
 
+def positive(**values):
+    """Several finite numbers above 0 by their names, a list of floats: see `number`.
+
+    >>> positive(step_size=2, gamma=0.5)
+    [2.0, 0.5]
+    """
+    return [number(name, value, above=0) for name, value in values.items()]
+
+
 def _number(least, most, above, below):
     if math.isfinite(least) and math.isfinite(most):
         return f"a number from {least} to {most}"

@@ -61,9 +61,9 @@ def _require_none(projections, name):
 def _fold(layer, norm, name, norm_name):
     """Change a layer, which nobody else holds, so that it computes what layer and batch norm did."""
     require_told(layer.weight, f"{name}.weight")
-    _require_none(() if layer.bias is None else layer.bias.projections, f"{name}.bias")
-    _require_none(norm.weight.projections, f"{norm_name}.weight")
-    _require_none(norm.bias.projections, f"{norm_name}.bias")
+    for part, owner, parameter in (("bias", name, layer.bias), ("weight", norm_name, norm.weight),
+                                   ("bias", norm_name, norm.bias)):
+        _require_none(() if parameter is None else parameter.projections, f"{owner}.{part}")
     gamma, beta = (p.effective().numpy().astype(np.float64) for p in (norm.weight, norm.bias))
     factor = gamma / np.sqrt(norm.running_var.astype(np.float64) + norm.eps)
     bias = 0 if layer.bias is None else layer.bias.effective().numpy().astype(np.float64)

@@ -59,9 +59,12 @@ class Run:
         inner = {id(part) for module in modules for _, part in module.named_modules()} - set(map(id, modules))
         self.modules = [module for module in modules if id(module) not in inner]
         below = [part for module in self.modules for _, part in module.named_modules()]
+        known = [*self.generators.values(), *generators, *below, *(module for _, module in model.named_modules())]
         for name, function in callables.items():
-            refuse_unnamed(name, function, [*self.generators.values(), *generators, *below, *(
-                module for _, module in model.named_modules())])
+            for part in unnamed(function, known):
+                raise TypeError(f"the {name} holds a {type(part).__name__} that it does not name, so a checkpoint "
+                                "could not restore it: give it as training.named(function, name=…), or write a method "
+                                "holds() that returns {name: …}")
         self.generators |= {f"held {i}": generator for i, generator in enumerate(generators)}
         own = {p for module in (model, *self.modules) for p in module.parameters()}
         self.others = {str(i): p for i, p in enumerate(optimizer.parameters) if p not in own}  # of no module
@@ -207,21 +210,20 @@ def held(callables):
     return found[np.random.Generator], found[Module]
 
 
-def refuse_unnamed(what, function, known):
-    """TypeError if a callable holds a generator or a module that it does not name, and that is not known otherwise.
+def unnamed(function, known):
+    """The generators and modules that a callable holds without naming them, those apart that are known otherwise.
 
-    It is looked for in closures, defaults, attributes, slots and containers, however deep, and among the global names
-    that a function itself mentions.
+    They are looked for in closures, defaults, attributes, slots and containers, however deep, and among the global
+    names that a function itself mentions.
     """
     queue, seen = [function], set(map(id, known))
     for value in queue:
         if id(value) in seen or isinstance(value, type | types.ModuleType | set | frozenset):
             continue
         seen.add(id(value))
-        expect.that(not isinstance(value, np.random.Generator | Module), lambda value=value: f"the {what} holds a "
-                    f"{type(value).__name__} that it does not name, so a checkpoint could not restore it: give it as "
-                    f"training.named(function, name=…), or write a method holds() that returns {{name: …}}", TypeError)
-        if isinstance(value, types.FunctionType):
+        if isinstance(value, np.random.Generator | Module):
+            yield value
+        elif isinstance(value, types.FunctionType):
             names = value.__globals__.keys() & value.__code__.co_names
             queue += [value.__closure__, value.__defaults__, value.__kwdefaults__, vars(value)]
             queue += [value.__globals__[name] for name in sorted(names)]

@@ -125,7 +125,9 @@ def fit(model, data, training=None, *, epochs=None, objective=supervised, optimi
     expect.a(Module, "model", model)
     epochs, batch_size = expect.integer("epochs", epochs, 1), expect.integer("batch_size", batch_size, 1)
     best_from = expect.integer("best_from", best_from, 0, epochs - 1)
-    _check_callables(objective=objective, augment=augment, schedules=schedules)
+    for what, function in ("objective", objective), ("augment", augment or supervised), *(
+            ("schedule", schedule) for schedule in schedules):
+        expect.function(what, function)
     _check_optimizer(model, optimizer, schedules)
     expect.generator(rng)
     expect.that(validation is None or validation.labels is not None,
@@ -171,13 +173,6 @@ def fit(model, data, training=None, *, epochs=None, objective=supervised, optimi
     return history
 
 
-def _check_callables(objective, augment, schedules):
-    expect.function("objective", objective)
-    for name, function in (("augment", augment), *(("schedule", schedule) for schedule in schedules)):
-        expect.that((name == "augment" and function is None) or callable(function),
-                    f"{name} is {function!r}, expected a callable", TypeError)
-
-
 def _check_optimizer(model, optimizer, schedules):
     """An optimizer that changes this model, through which a gradient passes, and that the schedules change."""
     expect.a(Optimizer, "optimizer", optimizer)
@@ -221,7 +216,8 @@ def _epoch(run, examples, objective, schedules, first_step, steps, bar):
                 run.good = before
             loss.backward()
             if step == first_step:
-                _require_gradients(model, optimizer)
+                lost = _without_gradient(model, optimizer)
+                expect.that(lost is None, f"{lost}: build it after the model's last change")
             optimizer.step()
             total, count = total + value * n, count + n
             if batch.y is not None and outputs and outputs[0].ndim == 2 and len(outputs[0]) == n:
@@ -232,17 +228,18 @@ def _epoch(run, examples, objective, schedules, first_step, steps, bar):
     return total / count, float(wrong / labelled) if labelled else None
 
 
-def _require_gradients(model, optimizer):
-    """An optimizer built before `project` holds weights that no longer train, and lacks the centroids that do."""
+def _without_gradient(model, optimizer):
+    """In words, what an optimizer built before `project` holds that no longer trains, or lacks that does; or None."""
     held = set(map(id, optimizer.parameters))
-    expect.that(any(p.grad is not None for p in optimizer.parameters),
-                "none of the optimizer's parameters has a gradient: build it after the model's last change")
+    if all(p.grad is None for p in optimizer.parameters):
+        return "none of the optimizer's parameters has a gradient"
     for name, parameter in model.named_latents():
         for projection in parameter.projections if id(parameter) in held and parameter.grad is None else ():
             for key, state in projection.state():
-                expect.that(getattr(state, "grad", None) is None or id(state) in held,
-                            f"the optimizer holds {name}, which {type(projection).__name__} made constant, and lacks "
-                            f"its {key}: build it after the model's last change")
+                if getattr(state, "grad", None) is not None and id(state) not in held:
+                    return (f"the optimizer holds {name}, which {type(projection).__name__} made constant, and lacks "
+                            f"its {key}")
+    return None
 
 
 def _require_finite(value, what):

@@ -36,8 +36,7 @@ class Optimizer(metaclass=Sealed):
             expect.a(Tensor, f"parameter {i}", p, "what model.parameters() gives")
             expect.that(p.data.flags.writeable, f"parameter {i} of shape {p.shape} is blank or read-only: load its "
                         "values first")
-        expect.number("lr", lr, 0)
-        self.lr = self.initial_lr = lr
+        self.lr = self.initial_lr = expect.number("lr", lr, 0)
         self.steps = 0
         for name in self.state_names:
             setattr(self, name, [np.zeros_like(p.data) for p in self.parameters])
@@ -100,11 +99,10 @@ class SGD(Optimizer):
     state_names = ("velocity",)
 
     def __init__(self, parameters, lr, momentum=0.0, weight_decay=0.0, nesterov=False):
-        expect.fraction("momentum", momentum, below=1)
-        expect.number("weight_decay", weight_decay, 0)
         expect.that(momentum or not nesterov, "nesterov is True, expected a momentum with it, above 0")
         super().__init__(parameters, lr)
-        self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
+        self.momentum, self.nesterov = expect.fraction("momentum", momentum, below=1), nesterov
+        self.weight_decay = expect.number("weight_decay", weight_decay, 0)
 
     def update(self, i, data, grad):
         if self.weight_decay:
@@ -131,11 +129,9 @@ class Adam(Optimizer):
     state_names = ("mean", "square", "count")
 
     def __init__(self, parameters, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
-        expect.that(all(0 <= b < 1 for b in betas), f"betas are {betas}, expected fractions in [0, 1)")
-        expect.number("eps", eps, above=0)
-        expect.number("weight_decay", weight_decay, 0)
         super().__init__(parameters, lr)
-        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+        self.betas = tuple(expect.fraction(f"betas[{i}]", beta, below=1) for i, beta in enumerate(betas))
+        self.eps, self.weight_decay = expect.number("eps", eps, above=0), expect.number("weight_decay", weight_decay, 0)
         self.count = [np.zeros((), np.int64) for _ in self.parameters]
 
     def update(self, i, data, grad):

@@ -16,9 +16,8 @@ class StepLR:
     """
 
     def __init__(self, optimizer, step_size, gamma=0.1):
-        expect.number("step_size", step_size, above=0)
-        expect.number("gamma", gamma, above=0)
-        self.optimizer, self.step_size, self.gamma = optimizer, step_size, gamma
+        self.optimizer = optimizer
+        self.step_size, self.gamma = expect.positive(step_size=step_size, gamma=gamma)
 
     def holds(self):
         """The options, by which a checkpoint tells one from another."""
@@ -42,8 +41,7 @@ class CosineAnnealingLR:
     """
 
     def __init__(self, optimizer, T_max, eta_min=0.0):
-        expect.number("T_max", T_max, above=0)
-        self.optimizer, self.T_max, self.eta_min = optimizer, T_max, eta_min
+        self.optimizer, self.T_max, self.eta_min = optimizer, expect.number("T_max", T_max, above=0), eta_min
 
     def holds(self):
         """The options, by which a checkpoint tells one from another."""
@@ -71,9 +69,8 @@ class LinearLR:
     """
 
     def __init__(self, optimizer, start_factor=1 / 3, total_epochs=5):
-        expect.number("start_factor", start_factor, 0, 1)
-        expect.number("total_epochs", total_epochs, above=0)
-        self.optimizer, self.start_factor, self.total_epochs = optimizer, start_factor, total_epochs
+        self.optimizer, self.start_factor = optimizer, expect.fraction("start_factor", start_factor)
+        self.total_epochs = expect.number("total_epochs", total_epochs, above=0)
 
     def holds(self):
         """The options, by which a checkpoint tells one from another."""

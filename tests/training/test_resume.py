@@ -392,7 +392,7 @@ def test_a_generator_that_a_callable_names_is_found(hold, tmp_path):
     g = np.random.default_rng(0)
     generators, modules = checkpoint.held([hold(g)])
     assert generators == [g] and modules == []
-    checkpoint.refuse_unnamed("augment", hold(g), generators)
+    assert list(checkpoint.unnamed(hold(g), generators)) == []
 
 
 def test_without_a_checkpoint_a_callable_may_hold_what_it_likes():

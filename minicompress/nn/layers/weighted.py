@@ -65,9 +65,8 @@ class Conv2d(Module):
         in_channels, out_channels, kernel_size, stride, groups = expect.integers(
             1, in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride,
             groups=groups)
-        padding = expect.integer("padding", padding, 0)
-        expect.divisor("groups", groups, in_channels, out_channels)
-        self.stride, self.padding, self.groups = stride, padding, groups
+        self.stride, self.padding = stride, expect.integer("padding", padding, 0)
+        self.groups = expect.divisor("groups", groups, in_channels, out_channels)
         fan_in = in_channels // groups * kernel_size**2
         self.weight = _uniform((out_channels, in_channels // groups, kernel_size, kernel_size), fan_in, rng)
         self.bias = _uniform((out_channels,), fan_in, rng) if bias else None
