@@ -4,7 +4,9 @@ from minicompress.engine import Tensor
 from minicompress.nn import Module, evaluating
 from minicompress.training import predict
 
-from .losses import checked_parts, checked_weights, require_temperature, soft_target_loss
+from .soft_targets import checked_parts, soft_target_loss
+from .softened import require_temperature
+from .teachers import checked_weights
 
 
 class SoftTargets:

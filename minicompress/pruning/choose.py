@@ -1,12 +1,98 @@
-"""Networks without their least important channels: by a criterion's scores, so many or so few as asked for."""
+"""Which channels to keep by a criterion's scores, and networks without the others."""
 
 import bisect
+from numbers import Integral, Real
+
+import numpy as np
 
 from minicompress import nn
 from minicompress.claims import Method
+from minicompress.nn.tracing import trace
 
-from .channels import choose_channels, cut_channels, filter_norm, group_scores
-from .slimming import scale_norm
+from .criteria import filter_norm, scale_norm
+from .cut import _require_dict, cut_channels
+from .magnitude import global_magnitude_masks
+
+
+def choose_channels(scores, *, sparsity=None, counts=None):
+    """The indices of the channels of largest score, {layer: ascending integers}: what `cut_channels` keeps.
+
+    Args:
+        scores: {layer: (C,)}, one number a channel, such as `filter_norm` or `scale_norm` gives.
+        sparsity: a fraction in [0, 1]: rank all layers together and drop exactly round(sparsity · channels), but leave
+            each layer its best channel (PR-6). Or {layer: fraction}, ranked layer by layer.
+        counts: {layer: how many to keep}, ranked layer by layer; layers that are not named stay whole.
+
+    Of equal scores the earlier channel goes first. Raises ValueError unless one of sparsity and counts is given, for
+    NaN, and for more to drop or to keep than there are channels; TypeError for what is no dict where one belongs.
+
+    >>> scores = {"a": np.array([1.0, 4.0]), "b": np.array([2.0, 3.0, 9.0])}
+    >>> {layer: kept.tolist() for layer, kept in choose_channels(scores, sparsity=0.4).items()}
+    {'a': [1], 'b': [1, 2]}
+    >>> choose_channels(scores, counts={"b": 1})["b"].tolist()
+    [2]
+    """
+    if (sparsity is None) == (counts is None):
+        raise ValueError(f"sparsity is {sparsity!r} and counts {counts!r}, expected one of them")
+    _require_dict(scores=scores, counts={} if counts is None else counts)
+    if not isinstance(sparsity, Real | dict | None) or isinstance(sparsity, bool):
+        raise TypeError(f"sparsity is {sparsity!r}, expected a fraction in [0, 1] or a dict of such by layer")
+    scores = {layer: np.array(score, np.float64) for layer, score in scores.items()}
+    for layer, score in scores.items():
+        if score.ndim != 1 or not score.size or np.isnan(score).any() or (score < 0).any():
+            raise ValueError(f"scores of {layer!r} of shape {score.shape}: expected (C,) numbers from 0 on, no NaN")
+    if isinstance(sparsity, dict):
+        counts = {layer: len(score) - round(sparsity[layer] * len(score)) for layer, score in scores.items()
+                  if layer in sparsity} | dict.fromkeys(sparsity.keys() - scores.keys())
+    if counts is None:
+        for score in scores.values():
+            score[len(score) - 1 - np.argmax(score[::-1])] = np.inf  # the last of the best is what ranking keeps
+        masks = global_magnitude_masks(scores, sparsity)
+        if empty := [layer for layer, mask in masks.items() if not mask.any()]:
+            raise ValueError(f"sparsity is {sparsity}, which leaves {empty} no channel")
+        return {layer: np.flatnonzero(mask) for layer, mask in masks.items()}
+    for layer, count in counts.items():
+        if layer not in scores or not isinstance(count, Integral) or not 1 <= count <= len(scores[layer]):
+            raise ValueError(f"{layer!r} should keep {count!r} channels, expected from 1 to the number that there are, "
+                             f"of {({layer: len(score) for layer, score in scores.items()})}")
+    return {layer: np.sort(np.argsort(scores[layer], kind="stable")[-count:]) for layer, count in counts.items()}
+
+
+def group_scores(model, example, scores):
+    """Scores of channels that can only be cut together, summed: one layer speaks for all that share them (PR-8).
+
+    A residual add unites the channels of its branches, and a depthwise layer passes on those that it reads; ranked by
+    layer, each would lose others. So `choose_channels` and `cut_channels` get one layer of each such group, the one of
+    most channels. Left out are layers whose channels must stay, such as the classes, and those that hand one channel on
+    as several.
+
+    Args:
+        model, example: as for `cut_channels`.
+        scores: {layer: (C,)}, one number a channel, such as `filter_norm` or `scale_norm` gives.
+
+    Returns {layer: (C,) float64} for some of those layers, no two of which share a channel. Raises what
+    `nn.trace.trace` does, ValueError for unknown layers and other shapes. Source: Fang et al. 2023, section 3.
+
+    >>> from minicompress import models
+    >>> model = models.mlp([4, 3, 2], rng=np.random.default_rng(0))
+    >>> group_scores(model, np.zeros((1, 4), np.float32), {"fc1": [1, 5, 2], "fc2": [7, 7]})
+    {'fc1': array([1., 5., 2.])}
+    """
+    _require_dict(scores=scores)
+    traced = trace(model, example)
+    totals, taken, groups = {}, set(traced.fixed), {}
+    for layer, score in scores.items():
+        if layer not in traced.writes or np.shape(score) != traced.writes[layer].shape:
+            raise ValueError(f"scores of {layer!r} of shape {np.shape(score)}: expected some of "
+                             f"{({name: made.shape for name, made in traced.writes.items()})}")
+        for name, value in zip(traced.writes[layer].tolist(), score, strict=True):
+            totals[name] = totals.get(name, 0.0) + value
+    for layer in sorted(scores, key=lambda layer: -len(scores[layer])):  # of equally many the first
+        names = traced.writes[layer].tolist()
+        if taken.isdisjoint(names) and len(set(names)) == len(names):
+            taken.update(names)
+            groups[layer] = np.array([totals[name] for name in names], np.float64)
+    return {layer: groups[layer] for layer in scores if layer in groups}
 
 
 def slim(model, example, share):
@@ -15,7 +101,6 @@ def slim(model, example, share):
     What they still emit, act(β), the biases behind them absorb. ``example`` as for `cut_channels`. Raises ValueError
     where even one channel a layer has more parameters.
 
-    >>> import numpy as np
     >>> from minicompress import models
     >>> model = models.mlp([4, 50, 2], batch_norm=True, rng=np.random.default_rng(0))
     >>> slim(model, np.zeros((1, 4), np.float32), 0.5).fc1.weight.shape
@@ -39,7 +124,6 @@ def strongest(model, example, kept):
 
     Of channels that can only be cut together the norms add up (`group_scores`).
 
-    >>> import numpy as np
     >>> from minicompress import models
     >>> model = models.mlp([4, 8, 2], rng=np.random.default_rng(0))
     >>> strongest(model, np.zeros((1, 4), np.float32), {"fc1": 3}).fc2.weight.shape

@@ -70,7 +70,7 @@ def std_mask(w, q):
     """Keep the weights with abs(w) > q·std(w) (PR-2): the quality parameter q makes each layer's threshold.
 
     The deviation is that of all of w around its mean, zeros included. Raises ValueError for a negative q or weights
-    with NaN or infinity. Source: Han et al. 2015, section 3.
+    with NaN or infinity. Source: Han et al. 2015, section 4.
 
     >>> std_mask(np.array([0.1, -0.1, 2.0, -2.0]), 1.0)
     array([False, False,  True,  True])

@@ -6,7 +6,7 @@ from minicompress import nn, training
 from minicompress.data import Dataset
 
 from .magnitude import magnitude_mask
-from .projections import Mask
+from .masks import Mask
 
 
 def sensitivity(model, data, sparsities, *, batch_size=256):

@@ -2,14 +2,10 @@
 
 import math
 
-import numpy as np
-
-from minicompress import engine, nn, training
+from minicompress import engine, training
 from minicompress.training import named
 
-
-def _batch_norms(model):
-    return {name: module for name, module in model.named_modules() if isinstance(module, nn.BatchNorm1d)}
+from .criteria import batch_norms
 
 
 def slimming(strength, objective=training.supervised):
@@ -20,6 +16,7 @@ def slimming(strength, objective=training.supervised):
 
     Raises ValueError for another λ and, when called, for a model without batch norm. Source: Liu et al. 2017, eq. 1.
 
+    >>> import numpy as np
     >>> from minicompress import data, models
     >>> model = models.mlp([4, 8, 3], batch_norm=True, rng=np.random.default_rng(0))
     >>> batch, = data.batches((np.zeros((3, 4), np.float32), np.arange(3)), 3)
@@ -33,24 +30,9 @@ def slimming(strength, objective=training.supervised):
 
     def penalised(model, batch):
         loss = objective(model, batch)
-        scales = [engine.sum(engine.abs(layer.weight.effective())) for layer in _batch_norms(model).values()]
+        scales = [engine.sum(engine.abs(layer.weight.effective())) for layer in batch_norms(model).values()]
         if not scales:
             raise ValueError("the model has no batch norm, so there is no γ to penalise")
         return loss + strength * sum(scales[1:], scales[0])
 
     return named(penalised, strength=strength, objective=objective)
-
-
-def scale_norm(model):
-    """|γ| of every batch norm's channels, {its dotted name: (C,)}: scores for `choose_channels` (PR-6).
-
-    Ranked together over the whole network they say which channels to cut. Raises ValueError for a model without batch
-    norm. Source: Liu et al. 2017, section 3.
-
-    >>> from minicompress import models
-    >>> scale_norm(models.mlp([4, 3, 2], batch_norm=True, rng=np.random.default_rng(0)))
-    {'bn1': array([1., 1., 1.], dtype=float32)}
-    """
-    if not (found := _batch_norms(model)):
-        raise ValueError("the model has no batch norm, so it has no γ to rank")
-    return {name: np.abs(layer.weight.effective().numpy()) for name, layer in found.items()}

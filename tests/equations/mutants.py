@@ -32,26 +32,35 @@ _BY_MODULE = {
         ("PR-18", "round(epochs * large_macs / small_macs)", "epochs * large_macs // small_macs + 1"),
         ("PR-18", "round(epochs * large_macs / small_macs)", "epochs"),
     ],
-    "minicompress.pruning.channels": [
+    "minicompress.pruning.criteria": [
         ("PR-4", "len(weight), -1), order, axis=1", "len(weight), -1), 2, axis=1"),
         ("PR-4", "weight = np.asarray(weight, np.float64)", "weight = np.maximum(np.asarray(weight, np.float64), 0)"),
+    ],
+    "minicompress.pruning.cut": [
         ("PR-6:absorb", "np.where(columns, 0, traced.constants[name])", "traced.constants[name]"),
         ("PR-6:absorb", "layer.bias.data + lost", "layer.bias.data"),
         ("PR-8", "~np.isin(reads, gone)", "np.arange(len(reads)) < np.sum(~np.isin(reads, gone))"),
         ("PR-8:flatten", "~np.isin(reads, gone)", "np.arange(len(reads)) < np.sum(~np.isin(reads, gone))"),
     ],
-    "minicompress.distillation.losses": [
+    "minicompress.distillation.softened": [
         ("KD-1", "(logits - logits.data.max(axis=1, keepdims=True)) / require_temperature(temperature)",
          "logits * require_temperature(temperature)"),
-        ("KD-2", '"T^2": lambda temperature: temperature**2', '"T^2": lambda temperature: 1.0'),
-        ("KD-2", "functional.cross_entropy(z, p)", "functional.cross_entropy(z, p) * z.shape[0]"),
-        ("KD-2", "functional.cross_entropy(z, p)", "-(softmax(z).log() * p).sum() / len(p)"),
-        ("KD-2", "z = _cooled(student_logits, temperature)", "z = student_logits"),
-        ("KD-2:gradient", "functional.cross_entropy(z, p)", "functional.cross_entropy(Tensor(z.data, True), p)"),
-        ("KD-3", 'scale="1")', 'scale="T^2")'),
-        ("KD-4", "/ (2 * len(v))", "/ (2 * v.size)"),
+    ],
+    "minicompress.distillation.teachers": [
         ("KD-5", "v.dtype.type(w) * v", "v"),
         ("KD-5:logits", 'if combine == "probabilities":\n        teachers', 'if True:\n        teachers'),
+    ],
+    "minicompress.distillation.soft_targets": [
+        ("KD-2", '"T^2": lambda temperature: temperature**2', '"T^2": lambda temperature: 1.0'),
+        ("KD-2", "functional.cross_entropy(z, p)", "functional.cross_entropy(z, p) * z.shape[0]"),
+        ("KD-2", "functional.cross_entropy(z, p)", "-(functional.softmax(z).log() * p).sum() / len(p)"),
+        ("KD-2", "z = cooled(student_logits, temperature)", "z = student_logits"),
+        ("KD-2:gradient", "functional.cross_entropy(z, p)",
+         "functional.cross_entropy(functional.Tensor(z.data, True), p)"),
+        ("KD-3", 'scale="1")', 'scale="T^2")'),
+    ],
+    "minicompress.distillation.logit_regression": [
+        ("KD-4", "/ (2 * len(v))", "/ (2 * v.size)"),
         ("KD-23", "/ (2 * len(v))", "/ len(v)"),
     ],
     "minicompress.quantization.affine": [

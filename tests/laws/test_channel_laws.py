@@ -16,8 +16,8 @@ from minicompress.equations.pruning.criteria import filter_norm
 from minicompress.equations.pruning.networks import evaluate
 from minicompress.equations.pruning.slimming import slimming_loss, slimming_subgradient
 from minicompress.nn import tracing
-from minicompress.pruning import channels as cutting
-from minicompress.pruning import cut_channels
+from minicompress.pruning import choose, criteria, cut_channels
+from minicompress.pruning import cut as cutting
 from tests.laws.channel_networks import (
     channels_of,
     cuts,
@@ -364,10 +364,10 @@ LAYERS = {"a": np.array([1.0, 2.0, 9.0]), "b": np.array([0.0, 0.5]), "c": np.arr
      "np.argsort(-scores[layer])[:count]"),
 ])
 def test_planted_mutants_of_choosing_are_caught(law, arguments, old, new):
-    function = "filter_norm" if law is law_filter_norm else "choose_channels"
-    law(getattr(cutting, function), *arguments)
+    room, function = (criteria, "filter_norm") if law is law_filter_norm else (choose, "choose_channels")
+    law(getattr(room, function), *arguments)
     with pytest.raises((AssertionError, ValueError)):
-        law(getattr(mutate(cutting, old, new), function), *arguments)
+        law(getattr(mutate(room, old, new), function), *arguments)
 
 
 @pytest.mark.parametrize(("name", "old", "new"), [
@@ -382,7 +382,7 @@ def test_planted_mutants_of_groups_are_caught(name, old, new):
     scores = {layer: np.arange(1, 1 + size) ** 2 for layer, size in sizes_of(model).items()}
     law_groups_speak_with_one_voice(pruning.group_scores, model, images, scores)
     with pytest.raises(AssertionError):
-        law_groups_speak_with_one_voice(mutate(cutting, old, new).group_scores, model, images, scores)
+        law_groups_speak_with_one_voice(mutate(choose, old, new).group_scores, model, images, scores)
 
 
 @pytest.mark.parametrize(("old", "new"), [

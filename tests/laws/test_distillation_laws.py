@@ -1,5 +1,7 @@
 """What must hold of soft targets (KD-1 to KD-5) and of logit regression (KD-23)."""
 
+import importlib
+import inspect
 import math
 from types import SimpleNamespace
 
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minicompress.distillation import losses as module
+from minicompress import distillation
 from minicompress.engine import Tensor, gradcheck
 from minicompress.equations.distillation.logit_regression import high_temperature_gradient, logit_regression
 from minicompress.equations.distillation.soft_targets import (
@@ -71,7 +73,7 @@ def literally():
         logit_regression_loss=lambda z, v: (logit_regression(z.tolist(), v.tolist()), (z - v) / len(z)))
 
 
-REAL, LITERAL = on_arrays(module), literally()
+REAL, LITERAL = on_arrays(distillation), literally()
 
 # Logits are eighths, so that shifts and means of two are exact; z and v of one shape, with labels.
 SHAPES = st.tuples(st.integers(1, 4), st.integers(2, 5))
@@ -313,57 +315,82 @@ def test_laws_of_several_teachers(example, t, w):
 @given(examples(), TEMPERATURES)
 def test_the_derivative_is_the_difference_quotients(example, t):
     z, v, y = example
-    gradcheck(lambda z: module.soft_target_loss(z, v, y, temperature=t, alpha=0.5, beta=2.0), [z])
-    gradcheck(lambda z: module.soft_target_loss(z, [v, v[:, ::-1]], None, temperature=t, alpha=0.0), [z])
-    gradcheck(lambda z: module.lambda_loss(z, v, y, temperature=t, weight=0.5), [z])
-    gradcheck(lambda z: module.logit_regression_loss(z, v), [z])
-    gradcheck(lambda z: module.softened(z, t), [z])
-    gradcheck(lambda z: module.log_softened(z, t), [z])
+    gradcheck(lambda z: distillation.soft_target_loss(z, v, y, temperature=t, alpha=0.5, beta=2.0), [z])
+    gradcheck(lambda z: distillation.soft_target_loss(z, [v, v[:, ::-1]], None, temperature=t, alpha=0.0), [z])
+    gradcheck(lambda z: distillation.lambda_loss(z, v, y, temperature=t, weight=0.5), [z])
+    gradcheck(lambda z: distillation.logit_regression_loss(z, v), [z])
+    gradcheck(lambda z: distillation.softened(z, t), [z])
+    gradcheck(lambda z: distillation.log_softened(z, t), [z])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The laws have teeth: planted bugs, and what public implementations got wrong
 
+ROOMS = [importlib.import_module(f"minicompress.distillation.{name}")  # functions of their names hide them
+         for name in ("softened", "teachers", "soft_targets", "logit_regression")]  # each reads only those before it
+SOFTENED, TEACHERS, SOFT_TARGETS, REGRESSION = ROOMS
+
+
+def with_a_bug(room, old, new):
+    """The chapter's functions with a bug planted in one room, and all rooms made anew that may read of it."""
+    functions = {}
+    for module in ROOMS:
+        source = inspect.getsource(module)
+        made = vars(mutate(module, old, new) if module is room else mutate(module, source, source))
+        made.update({name: function for name, function in functions.items() if name in made})
+        functions |= {name: made[name] for name, value in vars(module).items() if inspect.isfunction(value)}
+    return SimpleNamespace(**functions)
+
+
 MUTANTS = [
-    ("(logits - logits.data.max(axis=1, keepdims=True)) / require_temperature(temperature)",
+    (SOFTENED, "(logits - logits.data.max(axis=1, keepdims=True)) / require_temperature(temperature)",
      "logits / require_temperature(temperature)"),
-    ("(logits - logits.data.max(axis=1, keepdims=True)) / require_temperature(temperature)",
+    (SOFTENED, "(logits - logits.data.max(axis=1, keepdims=True)) / require_temperature(temperature)",
      "(lambda z: z - z.data.max(axis=1, keepdims=True))(logits / require_temperature(temperature))"),
-    ("logits.data.max(axis=1, keepdims=True)", "logits.data.max(axis=0, keepdims=True)"),
-    ("/ require_temperature(temperature)", "* require_temperature(temperature)"),
-    ("return log_softmax(_cooled(logits, temperature))", "return softened(logits, temperature).log()"),
-    ('"T^2": lambda temperature: temperature**2', '"T^2": lambda temperature: 1.0'),
-    ('"T^2": lambda temperature: temperature**2', '"T^2": lambda temperature: temperature'),
-    ("functional.cross_entropy(z, p)", "functional.cross_entropy(Tensor(z.data, True), p)"),
-    ("functional.cross_entropy(z, p)", "functional.cross_entropy(z, p) * z.shape[0]"),
-    ("functional.cross_entropy(z, p)", "functional.cross_entropy(z, p) / z.shape[1]"),
-    ("functional.cross_entropy(z, p)", "(softmax(z) * (log_softmax(z) - np.log(p))).sum() / len(p)"),
-    ("functional.cross_entropy(z, p)", "-(softmax(z).log() * p).sum() / len(p)"),
-    ("functional.cross_entropy(z, p)", "functional.cross_entropy(Tensor(p).log(), softmax(z))"),
-    ("z = _cooled(student_logits, temperature)", "z = student_logits"),
-    ("alpha * functional.cross_entropy(student_logits, target)",
-     "alpha * functional.cross_entropy(_cooled(student_logits, temperature), target)"),
-    ("alpha * functional.cross_entropy(student_logits, target) if alpha else 0.0",
+    (SOFTENED, "logits.data.max(axis=1, keepdims=True)", "logits.data.max(axis=0, keepdims=True)"),
+    (SOFTENED, "/ require_temperature(temperature)", "* require_temperature(temperature)"),
+    (SOFTENED, "return log_softmax(cooled(logits, temperature))", "return softened(logits, temperature).log()"),
+    (SOFT_TARGETS, '"T^2": lambda temperature: temperature**2', '"T^2": lambda temperature: 1.0'),
+    (SOFT_TARGETS, '"T^2": lambda temperature: temperature**2', '"T^2": lambda temperature: temperature'),
+    (SOFT_TARGETS, "functional.cross_entropy(z, p)", "functional.cross_entropy(functional.Tensor(z.data, True), p)"),
+    (SOFT_TARGETS, "functional.cross_entropy(z, p)", "functional.cross_entropy(z, p) * z.shape[0]"),
+    (SOFT_TARGETS, "functional.cross_entropy(z, p)", "functional.cross_entropy(z, p) / z.shape[1]"),
+    (SOFT_TARGETS, "functional.cross_entropy(z, p)",
+     "(functional.softmax(z) * (functional.log_softmax(z) - np.log(p))).sum() / len(p)"),
+    (SOFT_TARGETS, "functional.cross_entropy(z, p)", "-(functional.softmax(z).log() * p).sum() / len(p)"),
+    (SOFT_TARGETS, "functional.cross_entropy(z, p)",
+     "functional.cross_entropy(functional.Tensor(p).log(), functional.softmax(z))"),
+    (SOFT_TARGETS, "z = cooled(student_logits, temperature)", "z = student_logits"),
+    (SOFT_TARGETS, "alpha * functional.cross_entropy(student_logits, target)",
+     "alpha * functional.cross_entropy(cooled(student_logits, temperature), target)"),
+    (SOFT_TARGETS, "alpha * functional.cross_entropy(student_logits, target) if alpha else 0.0",
      "functional.cross_entropy(student_logits, target) if alpha else 0.0"),
-    ("beta = 1 - alpha if beta is None else beta", "beta = 1 if beta is None else beta"),
-    ("return soft_target_loss(student_logits, teacher_logits, target, temperature=temperature, alpha=1.0, beta=weight,",
-     "return functional.cross_entropy(student_logits, target) - weight * (softened(student_logits, temperature) * "
-     "log_softened(Tensor(teacher_logits), temperature)).sum() / len(student_logits)\n    soft_target_loss(None, None, "
-     "0, temperature=0, alpha=0,"),  # the student as the target of the λ form
-    ('scale="1")', 'scale="T^2")'),
-    ("v.dtype.type(w) * v", "v"),
-    ("if weights is None else np.asarray", "if True else np.asarray"),
-    ('if combine == "probabilities":\n        teachers', 'if True:\n        teachers'),
-    ('return mixed if combine == "probabilities" else', "return"),
-    ("/ (2 * len(v))", "/ len(v)"),
-    ("/ (2 * len(v))", "/ (2 * v.size)"),
-    ("student_logits - v.astype", "student_logits.detach() - v.astype"),
+    (SOFT_TARGETS, "beta = 1 - alpha if beta is None else beta", "beta = 1 if beta is None else beta"),
+    (SOFT_TARGETS,
+     "return soft_target_loss(student_logits, teacher_logits, target, temperature=temperature, alpha=1.0, beta=weight,",
+     "z, v = cooled(student_logits, temperature), cooled(functional.Tensor(teacher_logits), temperature)\n    "
+     "return functional.cross_entropy(student_logits, target) - weight * (functional.softmax(z) * "
+     "functional.log_softmax(v)).sum() / len(student_logits)\n    "
+     "soft_target_loss(None, None, 0, temperature=0, alpha=0,"),  # the student as the target of the λ form
+    (SOFT_TARGETS, 'scale="1")', 'scale="T^2")'),
+    (TEACHERS, "v.dtype.type(w) * v", "v"),
+    (TEACHERS, "if weights is None else np.asarray", "if True else np.asarray"),
+    (TEACHERS, 'if combine == "probabilities":\n        teachers', 'if True:\n        teachers'),
+    (TEACHERS, 'return mixed if combine == "probabilities" else', "return"),
+    (REGRESSION, "/ (2 * len(v))", "/ len(v)"),
+    (REGRESSION, "/ (2 * len(v))", "/ (2 * v.size)"),
+    (REGRESSION, "student_logits - v.astype", "student_logits.detach() - v.astype"),
 ]
 
 
-@pytest.mark.parametrize(("old", "new"), MUTANTS, ids=[f"{old} -> {new}" for old, new in MUTANTS])
-def test_a_planted_bug_is_caught(old, new):
-    mutant = on_arrays(mutate(module, old, new))
+@pytest.mark.parametrize(("room", "old", "new"), MUTANTS, ids=[f"{old} -> {new}" for _, old, new in MUTANTS])
+def test_a_planted_bug_is_caught(room, old, new):
+    mutant = on_arrays(with_a_bug(room, old, new))
     with pytest.raises((AssertionError, RuntimeError, RuntimeWarning, TypeError, ValueError, AttributeError)):
         for law in LAWS:
             law(mutant)
+
+
+def test_without_a_planted_bug_the_rooms_made_anew_hold_the_laws():
+    for law in LAWS:
+        law(on_arrays(with_a_bug(None, "", "")))

@@ -12,7 +12,7 @@ from minicompress.binarization import weights as binary
 from minicompress.engine import Tensor, no_grad
 from minicompress.forms import Codebook, Sign, Sparse
 from minicompress.nn import Parameter, Projection, max_norm
-from minicompress.pruning import projections as pruning
+from minicompress.pruning import masks as pruning
 from minicompress.quantization import weight_sharing as sharing
 from minicompress.quantization import weights as affine
 from minicompress.training.optim import SGD, Adam

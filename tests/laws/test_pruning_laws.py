@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from minicompress.engine import Tensor, where
 from minicompress.equations.pruning.masks import masked_sgd_step
 from minicompress.nn import Parameter, Projection, project
-from minicompress.pruning import Mask, magnitude, projections, schedule
+from minicompress.pruning import Mask, magnitude, masks, schedule
 from minicompress.training import optim
 from tests.laws.holding import hold
 from tests.mutants import mutate
@@ -213,7 +213,7 @@ def test_masks_that_leak_are_caught(trap, poison):
     ("return select(self.mask_, latent, 0.0)", "return latent"),
 ])
 def test_planted_mutants_of_the_mask_are_caught(old, new, registry):
-    mutant = mutate(projections, old, new).Mask
+    mutant = mutate(masks, old, new).Mask
     with pytest.raises(AssertionError):
         law_pruned_weights_stay_plus_zero(mutant, "sgd", 1.0)
         law_masked_step_is_the_printed_one(mutant)

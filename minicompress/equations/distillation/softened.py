@@ -89,7 +89,7 @@ def _rows(softened):
 
 
 @page("KD-1", cite=HINTON_2015("eq. 1"), latex=r"p_i = \frac{\exp(z_i / T)}{\sum_j \exp(z_j / T)}",
-      implementation="minicompress.distillation.softened", adapt=_rows, digits=True, inputs=_any_rank,
+      implementation="minicompress.distillation.softened.softened", adapt=_rows, digits=True, inputs=_any_rank,
       cases=((np.array([0.0, 2.0]), 1.0), (np.array([1e4, 9999.0, -1e4]), 1.0),
              (np.array([[0.0, 2.0], [9.0, 9.0]]), 2.0), (np.array([[3.0]]), 4.0)))
 def softened(z, T):

@@ -50,7 +50,7 @@ TWO = np.array([[8.0, 0.0, 0.0], [0.0, 4.0, 0.0]]), np.array([0.75, 0.25]), 2.0
 
 
 @page("KD-5", cite=HINTON_2015("section 1 (the arithmetic mean)"), latex=r"p = \sum_k w_k\, \sigma(v_k; T)",
-      implementation="minicompress.distillation.soft_targets", adapt=_mixed("probabilities"), digits=True,
+      implementation="minicompress.distillation.teachers.soft_targets", adapt=_mixed("probabilities"), digits=True,
       inputs=_teachers, cases=(TWO,))
 def mean_of_probabilities(v, w, T):
     """several teachers, mixed as probabilities
@@ -91,7 +91,8 @@ _enter_common_traps(mean_of_probabilities)
 
 @page("KD-5:logits", cite=HINTON_2015("section 1 (the geometric mean)"),
       latex=r"p = \sigma\left(\sum_k w_k v_k;\; T\right)",
-      implementation="minicompress.distillation.soft_targets", adapt=_mixed("logits"), digits=True, inputs=_teachers,
+      implementation="minicompress.distillation.teachers.soft_targets", adapt=_mixed("logits"), digits=True,
+      inputs=_teachers,
       cases=(TWO,))
 def mean_of_logits(v, w, T):
     """several teachers, mixed as logits

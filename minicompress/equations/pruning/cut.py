@@ -67,7 +67,7 @@ def _cut(cut_channels):
 
 @page("PR-8", cite=LI_2017("section 3"),
       latex=r"y = W_2[:, K]\; \mathrm{relu}(W_1[K]\, x + b_1[K]) + b_2",
-      implementation="minicompress.pruning.channels.cut_channels", adapt=_cut, inputs=_surgery_inputs,
+      implementation="minicompress.pruning.cut.cut_channels", adapt=_cut, inputs=_surgery_inputs,
       cases=((np.array([1.0]), np.array([[1.0], [1.0]]), np.array([0.0, 2.0]), np.array([[1.0, 10.0], [0.0, 1.0]]),
               np.array([0.5, 0.0]), np.array([0, 1])),))
 def cut_units(x, w1, b1, w2, b2, keep):
@@ -172,7 +172,7 @@ def _cut_before_flatten(cut_channels):
 
 @page("PR-8:flatten", cite=LI_2017("section 3"),
       latex=r"y = \sum_{c \in K} \sum_p W[:, c \cdot P + p] \cdot \mathrm{relu}(\gamma_c x_{cp} + \beta_c) + b",
-      implementation="minicompress.pruning.channels.cut_channels", adapt=_cut_before_flatten, inputs=_flat_inputs,
+      implementation="minicompress.pruning.cut.cut_channels", adapt=_cut_before_flatten, inputs=_flat_inputs,
       cases=((np.ones((2, 2)), np.ones(2), np.ones(2), np.array([[1.0, 2.0, 3.0, 4.0]]), np.zeros(1), np.array([1, 0])),
              (np.ones((3, 2)), np.ones(3), np.ones(3), np.arange(12.0).reshape(2, 6), np.zeros(2),
               np.array([0, 1, 1]))))
@@ -266,7 +266,7 @@ def _absorbing(cut_channels):
 
 @page("PR-6:absorb", cite=LIU_2017("section 3"),
       latex=r"b'_i = b_i + \sum_{j \notin K} W_{ij}\, \mathrm{relu}(\beta_j)",
-      implementation="minicompress.pruning.channels.cut_channels", adapt=_absorbing, inputs=_constants,
+      implementation="minicompress.pruning.cut.cut_channels", adapt=_absorbing, inputs=_constants,
       cases=((np.array([1.0, 2.0]), np.array([[1.0, 3.0]]), np.array([0.5]), np.array([1, 0])),
              (np.array([-1.0, 2.0, 3.0]), np.array([[1.0, 3.0, 5.0], [0.0, -1.0, 1.0]]), np.array([0.5, 0.0]),
               np.array([0, 0, 1]))))

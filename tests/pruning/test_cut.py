@@ -7,19 +7,10 @@ import pytest
 
 from minicompress import container, models, nn, training
 from minicompress.engine import Tensor
-from minicompress.pruning import Mask, choose_channels, cut_channels, filter_norm, group_scores, scale_norm
+from minicompress.pruning import Mask, choose_channels, cut_channels
 from minicompress.quantization import WeightClustering
 from tests.laws.channel_networks import randomise
-
-IMAGES = np.random.default_rng(1).random((3, 1, 6, 6), np.float32)
-
-
-def network(**between):
-    rng = np.random.default_rng(0)
-    layers = {"input": nn.ImageInput(1, 6, 6), "conv": nn.Conv2d(1, 4, 3, rng=rng), "bn": nn.BatchNorm2d(4),
-              "relu": nn.ReLU(), **between, "flatten": nn.Flatten(), "fc": nn.Linear(64, 8, rng=rng),
-              "out": nn.Linear(8, 3, rng=rng)}
-    return randomise(nn.Sequential(layers), rng, np.float32)
+from tests.pruning.networks import IMAGES, network
 
 
 def outputs(model, x=IMAGES):
@@ -71,15 +62,6 @@ def test_what_cannot_be_kept_is_refused(keep, error, words):
         cut_channels(network(), IMAGES, keep)
 
 
-@pytest.mark.parametrize(("scores", "error", "words"), [
-    ([1.0], TypeError, "scores is .*, expected a dict"), ({"conv3": np.ones(4)}, ValueError, r"scores of 'conv3' of"),
-    ({"conv": np.ones(3)}, ValueError, r"scores of 'conv' of shape \(3,\): expected some of .*'conv': \(4,\)"),
-])
-def test_scores_of_other_channels_are_refused(scores, error, words):
-    with pytest.raises(error, match=words):
-        group_scores(network(), IMAGES, scores)
-
-
 @pytest.mark.parametrize("keep", [None, [0, 1], "conv"])
 def test_a_keep_that_is_no_dict_is_refused(keep):
     for call in (lambda: cut_channels(network(), IMAGES, keep),
@@ -87,12 +69,6 @@ def test_a_keep_that_is_no_dict_is_refused(keep):
                  lambda: choose_channels(keep, sparsity=0.5)):
         with pytest.raises(TypeError, match=r"(keep|counts|scores) is .*, expected a dict by the layers' dotted names"):
             call()
-
-
-@pytest.mark.parametrize("sparsity", ["0.5", [0.5], True])
-def test_a_sparsity_that_is_no_number_is_refused(sparsity):
-    with pytest.raises(TypeError, match=r"sparsity is .*, expected a fraction in .* or a dict"):
-        choose_channels({"a": np.ones(3)}, sparsity=sparsity)
 
 
 def test_what_is_added_to_the_input_must_stay():
@@ -244,54 +220,3 @@ def test_a_projected_bias_absorbs_nothing():
     nn.project(model.fc.bias, Mask(np.ones(8)))
     with pytest.raises(ValueError, match=r"fc.bias is under .*: absorb first"):
         cut_channels(model, IMAGES, {"bn": [0]}, absorb_bias=True)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# scores and choices
-
-def test_of_equal_scores_the_earlier_goes_first():
-    scores = {"a": np.ones(3), "b": np.ones(3)}
-    kept = choose_channels(scores, sparsity=0.5)
-    assert {layer: indices.tolist() for layer, indices in kept.items()} == {"a": [2], "b": [1, 2]}
-    assert choose_channels(scores, counts={"a": 1})["a"].tolist() == [2]
-
-
-def test_each_layer_may_have_its_own_share():
-    scores = {"a": np.arange(10.0), "b": np.arange(4.0), "c": np.arange(2.0)}
-    kept = choose_channels(scores, sparsity={"a": 0.29, "b": 0.5})  # 2.9 channels are three
-    assert {layer: indices.tolist() for layer, indices in kept.items()} == {"a": [3, 4, 5, 6, 7, 8, 9], "b": [2, 3]}
-
-
-@pytest.mark.parametrize(("scores", "options", "words"), [
-    ({"a": [1.0, 2.0]}, {}, "expected one of them"),
-    ({"a": [1.0, 2.0]}, {"sparsity": 0.5, "counts": {"a": 1}}, "expected one of them"),
-    ({"a": [1.0, np.nan]}, {"sparsity": 0.5}, "scores of 'a'"),
-    ({"a": [[1.0]]}, {"sparsity": 0.5}, "scores of 'a'"),
-    ({"a": [-1.0]}, {"sparsity": 0.0}, "numbers from 0 on"),
-    ({"a": [1.0, 2.0], "b": [3.0]}, {"sparsity": 0.9}, r"leaves \['a', 'b'\] no channel"),
-    ({"a": [1.0, 2.0]}, {"sparsity": 1.5}, "sparsity is 1.5"),
-    ({"a": [1.0, 2.0]}, {"counts": {"a": 3}}, "'a' should keep 3 channels"),
-    ({"a": [1.0, 2.0]}, {"counts": {"a": 0}}, "should keep 0 channels"),
-    ({"a": [1.0, 2.0]}, {"counts": {"b": 1}}, "'b' should keep 1 channels"),
-    ({"a": [1.0, 2.0]}, {"sparsity": {"a": 1.0}}, "'a' should keep 0 channels"),
-    ({"a": [1.0, 2.0]}, {"sparsity": {"a": -1.0}}, "'a' should keep 4 channels"),
-    ({"a": [1.0, 2.0]}, {"sparsity": {"b": 0.5}}, "'b' should keep None channels"),
-])
-def test_choices_that_make_no_sense_are_refused(scores, options, words):
-    with pytest.raises(ValueError, match=words):
-        choose_channels({layer: np.array(score) for layer, score in scores.items()}, **options)
-
-
-@pytest.mark.parametrize(("shape", "order"), [((3,), 1), ((3, 2), 3), ((3, 2), "fro")])
-def test_norms_of_no_filters_are_refused(shape, order):
-    with pytest.raises(ValueError, match=r"expected \(out, in, …\), and order 1 or 2"):
-        filter_norm(np.ones(shape), order)
-
-
-def test_scales_are_those_that_the_network_computes_with():
-    model = network()
-    model.bn.weight.data[:] = [-2, 0, 1, 3]
-    nn.project(model.bn.weight, Mask([True, True, True, False]))
-    assert {name: score.tolist() for name, score in scale_norm(model).items()} == {"bn": [2, 0, 1, 0]}
-    with pytest.raises(ValueError, match="no batch norm"):
-        scale_norm(models.mlp([4, 2], rng=np.random.default_rng(0)))

@@ -1,113 +1,13 @@
 """Channels really removed: a new, smaller model, in which nothing is left of what was cut."""
 
 import copy
-from numbers import Integral, Real
 
 import numpy as np
 
 from minicompress.nn import Parameter
 from minicompress.nn.tracing import trace
 
-from .magnitude import global_magnitude_masks
-from .projections import Mask
-
-
-def filter_norm(weight, order=1):
-    """s_j = Σ|F_j| for ``order=1``, ‖F_j‖₂ for ``order=2``: the importance of each filter (PR-4).
-
-    weight : (out, in, …) an array, one filter or unit a row
-
-    Returns (out,) float64. Raises ValueError for another order or an array of fewer than two axes. Source: Li et al.
-    2017, section 3.1 (order 1); the survey of criteria there compares order 2.
-
-    >>> filter_norm(np.array([[3.0, -4.0], [1.0, 0.0]])), filter_norm(np.array([[3.0, -4.0]]), order=2)
-    (array([7., 1.]), array([5.]))
-    """
-    weight = np.asarray(weight, np.float64)
-    if weight.ndim < 2 or order not in (1, 2):
-        raise ValueError(f"weights of shape {weight.shape}, order {order!r}: expected (out, in, …), and order 1 or 2")
-    return np.linalg.norm(weight.reshape(len(weight), -1), order, axis=1)
-
-
-def choose_channels(scores, *, sparsity=None, counts=None):
-    """The indices of the channels of largest score, {layer: ascending integers}: what `cut_channels` keeps.
-
-    Args:
-        scores: {layer: (C,)}, one number a channel, such as `filter_norm` or `scale_norm` gives.
-        sparsity: a fraction in [0, 1]: rank all layers together and drop exactly round(sparsity · channels), but leave
-            each layer its best channel (PR-6). Or {layer: fraction}, ranked layer by layer.
-        counts: {layer: how many to keep}, ranked layer by layer; layers that are not named stay whole.
-
-    Of equal scores the earlier channel goes first. Raises ValueError unless one of sparsity and counts is given, for
-    NaN, and for more to drop or to keep than there are channels; TypeError for what is no dict where one belongs.
-
-    >>> scores = {"a": np.array([1.0, 4.0]), "b": np.array([2.0, 3.0, 9.0])}
-    >>> {layer: kept.tolist() for layer, kept in choose_channels(scores, sparsity=0.4).items()}
-    {'a': [1], 'b': [1, 2]}
-    >>> choose_channels(scores, counts={"b": 1})["b"].tolist()
-    [2]
-    """
-    if (sparsity is None) == (counts is None):
-        raise ValueError(f"sparsity is {sparsity!r} and counts {counts!r}, expected one of them")
-    _require_dict(scores=scores, counts={} if counts is None else counts)
-    if not isinstance(sparsity, Real | dict | None) or isinstance(sparsity, bool):
-        raise TypeError(f"sparsity is {sparsity!r}, expected a fraction in [0, 1] or a dict of such by layer")
-    scores = {layer: np.array(score, np.float64) for layer, score in scores.items()}
-    for layer, score in scores.items():
-        if score.ndim != 1 or not score.size or np.isnan(score).any() or (score < 0).any():
-            raise ValueError(f"scores of {layer!r} of shape {score.shape}: expected (C,) numbers from 0 on, no NaN")
-    if isinstance(sparsity, dict):
-        counts = {layer: len(score) - round(sparsity[layer] * len(score)) for layer, score in scores.items()
-                  if layer in sparsity} | dict.fromkeys(sparsity.keys() - scores.keys())
-    if counts is None:
-        for score in scores.values():
-            score[len(score) - 1 - np.argmax(score[::-1])] = np.inf  # the last of the best is what ranking keeps
-        masks = global_magnitude_masks(scores, sparsity)
-        if empty := [layer for layer, mask in masks.items() if not mask.any()]:
-            raise ValueError(f"sparsity is {sparsity}, which leaves {empty} no channel")
-        return {layer: np.flatnonzero(mask) for layer, mask in masks.items()}
-    for layer, count in counts.items():
-        if layer not in scores or not isinstance(count, Integral) or not 1 <= count <= len(scores[layer]):
-            raise ValueError(f"{layer!r} should keep {count!r} channels, expected from 1 to the number that there are, "
-                             f"of {({layer: len(score) for layer, score in scores.items()})}")
-    return {layer: np.sort(np.argsort(scores[layer], kind="stable")[-count:]) for layer, count in counts.items()}
-
-
-def group_scores(model, example, scores):
-    """Scores of channels that can only be cut together, summed: one layer speaks for all that share them (PR-8).
-
-    A residual add unites the channels of its branches, and a depthwise layer passes on those that it reads; ranked by
-    layer, each would lose others. So `choose_channels` and `cut_channels` get one layer of each such group, the one of
-    most channels. Left out are layers whose channels must stay, such as the classes, and those that hand one channel on
-    as several.
-
-    Args:
-        model, example: as for `cut_channels`.
-        scores: {layer: (C,)}, one number a channel, such as `filter_norm` or `scale_norm` gives.
-
-    Returns {layer: (C,) float64} for some of those layers, no two of which share a channel. Raises what
-    `nn.trace.trace` does, ValueError for unknown layers and other shapes. Source: Fang et al. 2023, section 3.
-
-    >>> from minicompress import models
-    >>> model = models.mlp([4, 3, 2], rng=np.random.default_rng(0))
-    >>> group_scores(model, np.zeros((1, 4), np.float32), {"fc1": [1, 5, 2], "fc2": [7, 7]})
-    {'fc1': array([1., 5., 2.])}
-    """
-    _require_dict(scores=scores)
-    traced = trace(model, example)
-    totals, taken, groups = {}, set(traced.fixed), {}
-    for layer, score in scores.items():
-        if layer not in traced.writes or np.shape(score) != traced.writes[layer].shape:
-            raise ValueError(f"scores of {layer!r} of shape {np.shape(score)}: expected some of "
-                             f"{({name: made.shape for name, made in traced.writes.items()})}")
-        for name, value in zip(traced.writes[layer].tolist(), score, strict=True):
-            totals[name] = totals.get(name, 0.0) + value
-    for layer in sorted(scores, key=lambda layer: -len(scores[layer])):  # of equally many the first
-        names = traced.writes[layer].tolist()
-        if taken.isdisjoint(names) and len(set(names)) == len(names):
-            taken.update(names)
-            groups[layer] = np.array([totals[name] for name in names], np.float64)
-    return {layer: groups[layer] for layer in scores if layer in groups}
+from .masks import Mask
 
 
 def cut_channels(model, example, keep, *, absorb_bias=False):
