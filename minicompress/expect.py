@@ -196,8 +196,9 @@ def reals(name, array, *, finite=False):
     that(array.dtype.kind in "fiu", lambda: f"{name} of shape {array.shape} are {array.dtype}, expected real numbers",
          TypeError)
     if finite and array.dtype.kind == "f":
-        bad = np.count_nonzero(~np.isfinite(array))
-        that(not bad, lambda: f"{name} hold {bad} NaN or infinite of {array.size} numbers")
+        bad = np.argwhere(~np.isfinite(array))
+        that(not len(bad), lambda: f"{name} hold {len(bad)} NaN or infinite of {array.size} numbers, first "
+             f"{array[tuple(bad[0])]} at {tuple(bad[0].tolist())}: expected finite numbers")
     return array
 
 

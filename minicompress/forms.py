@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minicompress import expect
+
+MOST_BITS = 16
+
 
 class Form:
     """A compressed array as a value: ``shape``, and ``dense()`` for the array that it stands for."""
@@ -83,11 +87,9 @@ class Sparse(Form):
     inner: Form
 
     def __post_init__(self):
-        if not isinstance(self.inner, Form):
-            raise TypeError(f"inner is a {type(self.inner).__name__}, expected a Form")
-        object.__setattr__(self, "mask", _frozen(self.mask, bool))
-        if self.mask.shape != self.inner.shape:
-            raise ValueError(f"mask has shape {self.mask.shape}, but the inner form has {self.inner.shape}")
+        shape = expect.a(Form, "inner", self.inner).shape
+        mask = _frozen(self.mask, bool)
+        object.__setattr__(self, "mask", expect.shaped("mask", mask, f"the inner form's {shape}", mask.shape == shape))
 
     @property
     def shape(self):
@@ -111,14 +113,10 @@ class Codebook(Form):
     bits: int
 
     def __post_init__(self):
-        codes, centroids = np.asarray(self.codes), np.asarray(self.centroids)
-        if codes.size and codes.dtype.kind not in "iu":
-            raise TypeError(f"codes of shape {codes.shape} are {codes.dtype}, expected integers")
-        _require_bits(self.bits)
-        if centroids.ndim != 1 or not 1 <= len(centroids) <= 2**self.bits:
-            raise ValueError(f"centroids have shape {centroids.shape}, expected 1 to {2**self.bits} in one dimension")
-        if codes.size and not 0 <= codes.min() <= codes.max() < len(centroids):
-            raise ValueError(f"codes span {codes.min()} to {codes.max()}, expected 0 to {len(centroids) - 1}")
+        centroids, most = np.asarray(self.centroids), 2 ** expect.integer("bits", self.bits, 1, MOST_BITS)
+        expect.shaped("centroids", centroids, f"1 to {most} in one dimension",
+                      centroids.ndim == 1 and 1 <= len(centroids) <= most)
+        codes = expect.integral("codes", self.codes, 0, len(centroids) - 1)
         object.__setattr__(self, "codes", _frozen(codes, np.uint8 if self.bits <= 8 else np.uint16))
         object.__setattr__(self, "centroids", _frozen(centroids, _own_dtype(self.centroids, np.float64)))
 
@@ -150,23 +148,15 @@ class Affine(Form):
     axis: int | None = None
 
     def __post_init__(self):
-        _require_bits(self.bits)
-        low, high = -(1 << self.bits - 1), (1 << self.bits - 1) - 1
-        for name in ("codes", "zero_point"):
-            array = np.asarray(getattr(self, name))
-            if array.size and array.dtype.kind not in "iu":
-                raise TypeError(f"{name} of shape {array.shape} are {array.dtype}, expected integers")
-            if array.size and not low <= array.min() <= array.max() <= high:
-                raise ValueError(f"{name} span {array.min()} to {array.max()}, expected {low} to {high}")
-        object.__setattr__(self, "codes", _frozen(self.codes, np.int8 if self.bits <= 8 else np.int16))
-        object.__setattr__(self, "zero_point", _frozen(self.zero_point, np.int32))
-        object.__setattr__(self, "scale", _frozen(self.scale, np.float32))
-        expected = _channels(self.codes, self.axis)
-        if self.scale.shape != expected or self.zero_point.shape != expected:
-            raise ValueError(f"scale and zero_point have shapes {self.scale.shape} and {self.zero_point.shape}, "
-                             f"expected {expected}")
-        if not (np.isfinite(self.scale) & (self.scale > 0)).all():
-            raise ValueError(f"scale spans {self.scale.min()} to {self.scale.max()}, expected positive finite numbers")
+        half = 1 << expect.integer("bits", self.bits, 1, MOST_BITS) - 1
+        codes = expect.integral("codes", self.codes, -half, half - 1)
+        zero_point = expect.integral("zero_point", self.zero_point, -half, half - 1)
+        object.__setattr__(self, "codes", _frozen(codes, np.int8 if self.bits <= 8 else np.int16))
+        object.__setattr__(self, "zero_point", _frozen(zero_point, np.int32))
+        shape = _channels(codes, self.axis)
+        expect.shaped("zero_point", self.zero_point, shape, self.zero_point.shape == shape)
+        scale = _factors("scale", self.scale, shape, np.greater, "positive finite numbers")
+        object.__setattr__(self, "scale", scale)
 
     @property
     def shape(self):
@@ -195,14 +185,12 @@ class Sign(Form):
 
     def __post_init__(self):
         bits = np.asarray(self.bits)
-        if bits.size and bits.dtype != bool:
-            raise TypeError(f"bits of shape {bits.shape} are {bits.dtype}, expected booleans")
-        object.__setattr__(self, "alpha", _frozen(np.add(self.alpha, 0.0, dtype=np.float32)))  # −0.0 + 0.0 is 0.0
-        if self.alpha.shape != _channels(bits, self.axis):
-            raise ValueError(f"alpha has shape {self.alpha.shape}, expected {_channels(bits, self.axis)}")
+        expect.that(bits.dtype == bool or not bits.size,
+                    lambda: f"bits of shape {bits.shape} are {bits.dtype}, expected booleans", TypeError)
+        alpha = np.add(self.alpha, 0.0, dtype=np.float32)  # −0.0 + 0.0 is 0.0
+        alpha = _factors("alpha", alpha, _channels(bits, self.axis), np.greater_equal, "finite numbers from 0 on")
+        object.__setattr__(self, "alpha", alpha)
         object.__setattr__(self, "bits", _frozen(bits.astype(bool) | (_along_first(self.alpha, bits.ndim) == 0)))
-        if not (np.isfinite(self.alpha) & (self.alpha >= 0)).all():
-            raise ValueError(f"alpha spans {self.alpha.min()} to {self.alpha.max()}, expected finite numbers from 0 on")
 
     @property
     def shape(self):
@@ -213,18 +201,20 @@ class Sign(Form):
         return np.where(self.bits, alpha, -alpha)
 
 
-def _require_bits(bits):
-    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 1 <= bits <= 16:
-        raise ValueError(f"bits is {bits!r}, expected an integer from 1 to 16")
-
-
 def _channels(array, axis):
     """The shape of what there is one of for all, or one for each index of the first axis."""
-    if axis is None:
-        return ()
-    if axis != 0 or isinstance(axis, bool) or not array.ndim:
-        raise ValueError(f"axis is {axis!r} for an array of shape {array.shape}, expected None, or 0 if that exists")
-    return array.shape[:1]
+    expect.that(axis is None or (axis == 0 and not isinstance(axis, bool) and array.ndim),
+                lambda: f"axis is {axis!r} for an array of shape {array.shape}, expected None, or 0 if that exists")
+    return () if axis is None else array.shape[:1]
+
+
+def _factors(name, values, shape, fits, wanted):
+    """What a channel's numbers are multiplied with: float32, finite, and fitting beside 0."""
+    factors = _frozen(values, np.float32)
+    expect.shaped(name, factors, shape, factors.shape == shape)
+    expect.that((np.isfinite(factors) & fits(factors, 0)).all(),
+                lambda: f"{name} spans {factors.min()} to {factors.max()}, expected {wanted}")
+    return factors
 
 
 def _along_first(array, ndim):

@@ -1,10 +1,11 @@
 """Augmentation: new training images from old ones, with the same labels."""
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+
+from minicompress import expect
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,12 @@ class Jitter:
     pixels: int = 2
 
     def __post_init__(self):
-        if isinstance(self.pixels, bool) or not isinstance(self.pixels, Integral) or self.pixels < 0:
-            raise ValueError(f"pixels is {self.pixels!r}, expected an integer of at least 0")
+        expect.integer("pixels", self.pixels, 0)
 
     def __call__(self, images, rng):
         """The shifted images, a new array; ``images`` is (n, H, W) or (n, C, H, W), all C channels shifted alike."""
-        if images.ndim not in (3, 4) or min(images.shape[-2:]) <= self.pixels:
-            raise ValueError(f"images have shape {images.shape}, expected (n, H, W) or (n, C, H, W) "
-                             f"with H and W above the {self.pixels} pixels of jitter")
+        fits = images.ndim in (3, 4) and min(images.shape[-2:]) > self.pixels
+        expect.shaped("images", images, f"(n, H, W) or (n, C, H, W), H, W above the {self.pixels} pixels", fits)
         n, p, (height, width) = len(images), self.pixels, images.shape[-2:]
         padded = np.zeros((*images.shape[:-2], height + 2 * p, width + 2 * p), images.dtype)
         padded[..., p:p + height, p:p + width] = images

@@ -1,9 +1,10 @@
 """Mini-batches: shuffle, gather pixels, augment them, and only then turn them into floats."""
 
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
+
+from minicompress import expect
 
 from .split import Split, as_split
 
@@ -49,12 +50,11 @@ def batches(data, batch_size, *, rng=None, shuffle=False, augment=None, drop_las
     """
     split = as_split(data)
     total = len(split.images)
-    if isinstance(batch_size, bool) or not isinstance(batch_size, Integral) or batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size!r}, expected a positive integer")
-    if (shuffle or augment is not None) and not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng is {rng!r}, but shuffling and augmenting need a np.random.Generator")
-    if drop_last and batch_size > total:
-        raise ValueError(f"batch_size is {batch_size} with drop_last, expected at most the {total} examples")
+    batch_size = expect.integer("batch_size", batch_size, 1)
+    expect.that(batch_size <= total or not drop_last,
+                lambda: f"batch_size is {batch_size} with drop_last, expected at most the {total} examples")
+    if shuffle or augment is not None:
+        expect.a(np.random.Generator, "rng", rng, "a np.random.Generator to shuffle and augment with")
     order = rng.permutation(total) if shuffle else np.arange(total)
     return _generate(split, order, range(0, total - (total % batch_size if drop_last else 0), batch_size), rng, augment)
 
@@ -66,8 +66,8 @@ def _generate(split, order, starts, rng, augment):
         images = split.images.take(indices, axis=0)
         if augment is not None:
             images = augment(images, rng)
-            if len(images) != len(indices):
-                raise ValueError(f"the augmentation made {len(images)} images of {len(indices)}, expected as many")
+            made = f"the augmentation made {len(images)} images of {len(indices)}, expected as many"
+            expect.that(len(images) == len(indices), made)
         x = np.multiply(images, scale, dtype=np.float32)
         if x.ndim == 3:
             x = x[:, None]  # (n, H, W) -> (n, 1, H, W)

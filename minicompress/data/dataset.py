@@ -1,17 +1,19 @@
 """`load`: a data set by name, or from a folder of IDX files, as train, validation and test splits."""
 
-import numbers
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from .idx import DataError, read_idx
+from minicompress import expect
+
+from .idx import DataError, read_idx, require
 from .split import Split
 
 NAMES = ("digits", "mnist")
 _FOLDER_HOLDS = ("a folder holding train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
                  "t10k-labels-idx1-ubyte (each may end in .gz, or be spelled like train-images.idx3-ubyte)")
+_NAME_OR_FOLDER = f"{', '.join(map(repr, NAMES))} or {_FOLDER_HOLDS}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,20 +65,16 @@ def load(name_or_folder="digits", *, validation=0, rng=None):
     >>> [len(split.images) for split in (digits.train, digits.validation, digits.test)]
     [1294, 144, 359]
     """
-    if isinstance(validation, bool) or not isinstance(validation, numbers.Real):
-        raise TypeError(f"validation is {validation!r}, expected a count or a fraction")
-    if validation != 0 and not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng is {rng!r}, but validation={validation} needs a np.random.Generator to draw with")
     folder = _folder_of(name_or_folder)
     (images, labels), (test_images, test_labels) = (_read_part(folder, part) for part in ("train", "t10k"))
-    if images.shape[1:] != test_images.shape[1:]:
-        raise DataError(folder, "test images of {}×{} pixels".format(*test_images.shape[1:]),
-                        "{}×{} as in the training images".format(*images.shape[1:]))
-    if not (brightest := int(images.max())):
-        raise DataError(folder, "training images that are zero everywhere", "at least one pixel above 0")
+    size, test_size = ("{}×{}".format(*part.shape[1:]) for part in (images, test_images))
+    require(size == test_size, folder, f"test images of {test_size} pixels", f"{size} as in the training images")
+    brightest = int(images.max())
+    require(brightest, folder, "training images that are zero everywhere", "at least one pixel above 0")
     num_classes = int(max(labels.max(), test_labels.max())) + 1
     scale, held_out = 1 / brightest, None
-    if validation != 0:
+    if expect.number("validation", validation):
+        expect.a(np.random.Generator, "rng", rng, "a np.random.Generator to draw the validation examples with")
         chosen = _stratified(labels, _count(validation, len(labels)), rng)
         held_out = Split(images[chosen], labels[chosen], scale)
         images, labels = images[~chosen], labels[~chosen]
@@ -92,17 +90,15 @@ def _folder_of(name_or_folder):
             if (root / name_or_folder).is_dir():
                 return root / name_or_folder
         raise DataError(package, f"no data for {name_or_folder!r}", "them installed with the package")
-    if not Path(name_or_folder).is_dir():
-        names = ", ".join(map(repr, NAMES))
-        raise DataError(name_or_folder, "neither the name of a data set nor a folder", f"{names} or {_FOLDER_HOLDS}")
+    require(Path(name_or_folder).is_dir(), name_or_folder, "neither a data set's name nor a folder", _NAME_OR_FOLDER)
     return Path(name_or_folder)
 
 
 def _read_part(folder, part):
     images_path, labels_path = (_find(folder, f"{part}-{kind}") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"))
     images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
-    if len(images) != len(labels):
-        raise DataError(labels_path, f"{len(labels)} labels", f"{len(images)}, one per image in {images_path.name}")
+    wanted = f"{len(images)}, one per image in {images_path.name}"
+    require(len(images) == len(labels), labels_path, f"{len(labels)} labels", wanted)
     return images, labels
 
 
@@ -115,13 +111,8 @@ def _find(folder, name):
 
 
 def _count(validation, total):
-    count = int(validation) if isinstance(validation, numbers.Integral) else None
-    if count is None and 0 < validation < 1:
-        count = round(validation * total)
-    if count is None or not 0 < count < total:
-        raise ValueError(f"validation is {validation}, expected a count from 1 to {total - 1} or a fraction in [0, 1) "
-                         f"that leaves images on both sides")
-    return count
+    count = round(validation * total) if 0 < validation < 1 else validation
+    return expect.integer(f"validation={validation} of {total} images", count, 1, total - 1)
 
 
 def _stratified(labels, count, rng):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minicompress import atomic
+from minicompress import atomic, expect
 
 MAX_BYTES = 2**30  # 20 times MNIST's training images
 _CHUNK = 2**20
@@ -34,6 +34,12 @@ class DataError(ValueError):
 
     def __str__(self):
         return f"{self.path}: found {self.found}, expected {self.expected}"
+
+
+def require(holds, path, found, expected):
+    """DataError with these words unless something holds."""
+    if not holds:
+        raise DataError(path, found, expected)
 
 
 def read_idx(path, ndim, *, max_bytes=MAX_BYTES):
@@ -84,10 +90,8 @@ def write_idx(path, array):
         ValueError: the array is empty or has no dimension.
     """
     path, array = Path(path), np.asarray(array)
-    if array.dtype != np.uint8:
-        raise TypeError(f"array has dtype {array.dtype}, expected uint8")
-    if array.ndim == 0 or array.size == 0:
-        raise ValueError(f"array has shape {array.shape}, expected at least one dimension and no empty one")
+    expect.that(array.dtype == np.uint8, f"array has dtype {array.dtype}, expected uint8", TypeError)
+    expect.shaped("array", array, "at least one dimension and no empty one", array.ndim and array.size)
     header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
     content = header + array.tobytes()
     with atomic.replacing(path) as temporary:
@@ -95,21 +99,17 @@ def write_idx(path, array):
 
 
 def _parse(stream, path, ndim, max_bytes):
-    zeros, kind, found_ndim = (head := _read(stream, 4, path))[:2], head[2], head[3]
-    if zeros != b"\0\0":
-        raise DataError(path, f"first bytes {head.hex(' ')}", f"00 00 08 {ndim:02x}, the start of an IDX file")
-    if kind != 8:
-        raise DataError(path, f"elements of type 0x{kind:02x}", "0x08, unsigned bytes")
-    if found_ndim != ndim:
-        found, expected = (_KINDS.get(d, f"{d} dimensions") for d in (found_ndim, ndim))
-        raise DataError(path, found, expected)
+    head = _read(stream, 4, path)
+    start = f"00 00 08 {ndim:02x}, the start of an IDX file of unsigned bytes"
+    require(head[:3] == b"\0\0\x08", path, f"first bytes {head.hex(' ')}", start)
+    found, expected = (_KINDS.get(d, f"{d} dimensions") for d in (head[3], ndim))
+    require(head[3] == ndim, path, found, expected)
     shape = tuple(np.frombuffer(_read(stream, 4 * ndim, path), ">u4").tolist())
     size = math.prod(shape)  # in Python's integers, which do not overflow
-    if not 0 < size <= max_bytes:
-        raise DataError(path, f"sizes {shape}, {size} elements in all", f"1 to {max_bytes} elements")
+    require(0 < size <= max_bytes, path, f"sizes {shape}, {size} elements in all", f"1 to {max_bytes} elements")
     elements = np.frombuffer(_read(stream, size, path), np.uint8).reshape(shape)
-    if stream.read(1):  # in a gzip stream, this also compares the checksum
-        raise DataError(path, f"bytes after the {size} elements", f"the end of the file after sizes {shape}")
+    more = stream.read(1)  # in a gzip stream, this also compares the checksum
+    require(not more, path, f"bytes after the {size} elements", f"the end of the file after sizes {shape}")
     elements.flags.writeable = False
     return elements
 
@@ -119,6 +119,6 @@ def _read(stream, size, path):
     content = bytearray()
     while chunk := stream.read(min(_CHUNK, size - len(content))):
         content += chunk
-    if len(content) < size:
-        raise DataError(path, f"the end of the file {size - len(content)} bytes early", "an untruncated file")
+    missing = size - len(content)
+    require(missing == 0, path, f"the end of the file {missing} bytes early", "an untruncated file")
     return content

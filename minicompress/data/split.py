@@ -1,9 +1,14 @@
 """A split: images and labels that are known to fit together."""
 
-import math
 from operator import itemgetter
 
 import numpy as np
+
+from minicompress import expect
+
+_PIXELS = {3: "(N, H, W)", 4: "(N, C, H, W)"}
+_IMAGES = {np.uint8: _PIXELS, np.floating: {2: "(N, features)", **_PIXELS}}
+_LABELS = {np.integer: {1: "(N,)"}, np.floating: {2: "distributions (N, classes)"}}
 
 
 class Split(tuple):
@@ -35,17 +40,15 @@ class Split(tuple):
     scale = property(lambda self: self._scale, doc="What a pixel is multiplied with to become an input.")
 
     def __new__(cls, images, labels=None, scale=None):
-        images = _checked_images(np.asarray(images))
+        images = _read_only(_array("images (x)", images, _IMAGES))
         if labels is not None:
-            labels = _checked_labels(np.asarray(labels))
-            if len(images) != len(labels):
-                raise ValueError(f"{len(images)} images but {len(labels)} labels, expected one label per image")
+            labels = _read_only(_labels(labels))
+            counts = f"{len(images)} images but {len(labels)} labels, expected one label per image"
+            expect.that(len(images) == len(labels), counts)
         if scale is None:
             scale = 1 / 255 if images.dtype == np.uint8 else 1.0
-        if not 0 < scale < math.inf:
-            raise ValueError(f"scale is {scale}, expected a positive number")
         split = super().__new__(cls, (images, labels))
-        split._scale = float(scale)
+        split._scale = expect.number("scale", scale, above=0)
         return split
 
     def __getnewargs__(self):  # for copy and pickle
@@ -78,47 +81,32 @@ def as_split(data):
     raise TypeError(f"data is {found}, expected a Split (such as dataset.train), a tuple (x, y) or an array x")
 
 
-def _checked_images(images):
-    if images.dtype == np.uint8:
-        allowed = {3: "(N, H, W)", 4: "(N, C, H, W)"}
-    elif np.issubdtype(images.dtype, np.floating):
-        allowed = {2: "(N, features)", 3: "(N, H, W)", 4: "(N, C, H, W)"}
-    else:
-        raise TypeError(f"images (x) have dtype {images.dtype}, expected uint8 pixels or floats")
-    if images.ndim not in allowed or images.size == 0:
-        raise ValueError(f"images (x) of dtype {images.dtype} have shape {images.shape}, "
-                         f"expected {' or '.join(allowed.values())}, nothing empty")
-    return _read_only(images if images.dtype == np.uint8 else _finite(images, "images (x)"))
-
-
-def _checked_labels(labels):
-    if np.issubdtype(labels.dtype, np.integer):
-        if labels.ndim != 1:
-            raise ValueError(f"integer labels (y) have shape {labels.shape}, expected (N,)")
-        if labels.size and labels.min() < 0:
-            raise ValueError(f"labels (y) go down to {labels.min()}, expected 0 or more")
-        return _read_only(labels.astype(np.intp, copy=False))
-    if not np.issubdtype(labels.dtype, np.floating):
-        raise TypeError(f"labels (y) have dtype {labels.dtype}, expected integers or floats (distributions)")
-    if labels.ndim != 2:
-        raise ValueError(f"float labels (y) have shape {labels.shape}, expected distributions (N, classes)")
-    labels = _finite(labels, "labels (y)")
-    sums = labels.sum(axis=1, dtype=np.float64)
-    wrong = (labels < 0).any(axis=1) | (abs(sums - 1) > 1e-3)  # 1e-3: what rounding a row to float16 can do
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise ValueError(f"labels (y) in row {row} are {labels[row]} with sum {sums[row]:g}, "
-                         "expected a distribution: none negative, sum 1")
-    return _read_only(labels)
-
-
-def _finite(array, what):
+def _array(name, array, kinds):
+    """The array, one of ``kinds`` {dtype: {ndim: shape}} and not empty; floats as float32, finite ones."""
+    array = np.asarray(array)
+    shapes = next((shapes for kind, shapes in kinds.items() if np.issubdtype(array.dtype, kind)), None)
+    names = " or ".join(kind.__name__ for kind in kinds)
+    expect.that(shapes, f"{name} have dtype {array.dtype}, expected {names}", TypeError)
+    expect.that(array.ndim in shapes and array.size, f"{name} of dtype {array.dtype} have shape {array.shape}, "
+                f"expected {' or '.join(shapes.values())}, nothing empty")
+    if array.dtype.kind != "f":
+        return array
     with np.errstate(over="ignore"):  # a float64 beyond float32's range becomes inf, and is refused here
         array = array.astype(np.float32, copy=False)
-    if not np.isfinite(array).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{what} hold {array[where]} at {where}, expected finite float32 values")
-    return array
+    return expect.reals(f"{name} in float32", array, finite=True)
+
+
+def _labels(labels):
+    labels = _array("labels (y)", labels, _LABELS)
+    if labels.ndim == 1:
+        expect.that(labels.min() >= 0, lambda: f"labels (y) go down to {labels.min()}, expected 0 or more")
+        return labels.astype(np.intp, copy=False)
+    sums = labels.sum(axis=1, dtype=np.float64)
+    wrong = (labels < 0).any(axis=1) | (abs(sums - 1) > 1e-3)  # 1e-3: what rounding a row to float16 can do
+    row = int(wrong.argmax())
+    expect.that(not wrong.any(), lambda: f"labels (y) in row {row} are {labels[row]} with sum {sums[row]:g}, "
+                "expected a distribution: none negative, sum 1")
+    return labels
 
 
 def _read_only(array):

@@ -11,14 +11,15 @@ import operator
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from minicompress import expect
+
 from . import ops
 from .tensor import primitive, require_tensors
 
 
 def _output_size(size, kernel, stride, padding):
     result = (size + 2 * padding - kernel) // stride + 1
-    if result < 1:
-        raise ValueError(f"a kernel of {kernel} with padding {padding} does not fit an image of {size}")
+    expect.that(result >= 1, lambda: f"a kernel of {kernel} with padding {padding} does not fit an image of {size}")
     return result
 
 
@@ -95,26 +96,25 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, groups=1):
 
     y[n, f, i, j] = bias[f] + Σ_{c,p,q} weight[f, c, p, q] · x[n, c, stride·i + p − padding, stride·j + q − padding],
     and zero outside the image; c runs over the channels of f's group. groups = C is depthwise. Raises ValueError for
-    shapes that don't fit together, TypeError for a stride or padding that is no integer.
+    shapes that don't fit together and for a stride, padding or groups that is no integer.
 
     >>> from minicompress import Tensor
     >>> conv2d(Tensor(np.ones((1, 1, 3, 3), np.float32)), Tensor(np.ones((1, 1, 2, 2), np.float32))).numpy().ravel()
     array([4., 4., 4., 4.], dtype=float32)
     """
     require_tensors("conv2d", x=x, weight=weight)
-    _require_whole("conv2d", 1, stride=stride, groups=groups)
-    _require_whole("conv2d", 0, padding=padding)
-    shapes = f"images {x.shape}, filters {weight.shape}, groups={groups}"
-    if x.ndim != 4 or weight.ndim != 4 or weight.shape[2] != weight.shape[3]:
-        raise ValueError(f"conv2d needs images (N, C, H, W) and square filters (F, C/groups, k, k), got {shapes}")
-    c, (f, c_group, _, _) = x.shape[1], weight.shape
-    if x.size == 0 or weight.size == 0:
-        raise ValueError(f"conv2d: nothing to compute with, got {shapes}")
-    if c % groups or f % groups or c != c_group * groups:
-        raise ValueError(f"conv2d: channels don't fit, got {shapes}")
-    if bias is not None and bias.shape != (f,):
-        raise ValueError(f"conv2d: bias has shape {bias.shape}, expected ({f},)")
+    stride, groups = expect.integers(1, stride=stride, groups=groups)
+    padding = expect.integer("padding", padding, 0)
+    expect.that(_fit(x, weight, groups), lambda: f"images {x.shape}, filters {weight.shape}, groups={groups}; "
+                "expected (N, C, H, W), square filters (F, C/groups, k, k), groups dividing F, nothing empty")
+    out = weight.shape[:1]
+    expect.that(bias is None or bias.shape == out, lambda: f"bias has shape {bias.shape}, expected {out}")
     return _conv2d_all(x, weight, bias, stride=stride, padding=padding, groups=groups)
+
+
+def _fit(x, weight, groups):
+    return (x.ndim == weight.ndim == 4 and weight.shape[2] == weight.shape[3] and len(weight) % groups == 0
+            and x.shape[1] == groups * weight.shape[1] and 0 not in x.shape + weight.shape)
 
 
 def _windows(x, kernel, stride):
@@ -158,7 +158,7 @@ def max_pool2d(x, kernel, stride=None):
     >>> max_pool2d(Tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2).item()
     4.0
     """
-    return _max_pool(_images(x), kernel=kernel, stride=_stride(kernel, stride))
+    return _pooled(_max_pool, x, kernel, stride)
 
 
 def avg_pool2d(x, kernel, stride=None):
@@ -168,7 +168,7 @@ def avg_pool2d(x, kernel, stride=None):
     >>> avg_pool2d(Tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), 2).item()
     2.5
     """
-    return _avg_pool(_images(x), kernel=kernel, stride=_stride(kernel, stride))
+    return _pooled(_avg_pool, x, kernel, stride)
 
 
 def global_avg_pool2d(x):
@@ -181,22 +181,11 @@ def global_avg_pool2d(x):
     return ops.mean(_images(x), axis=(2, 3))
 
 
-def _require_whole(op, least, **sizes):
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int | np.integer):
-            raise TypeError(f"{op}: {name} is {size!r}, expected an integer, the same for rows and columns")
-        if size < least:
-            raise ValueError(f"{op}: {name} {size}, expected at least {least}")
+def _pooled(pool, x, kernel, stride):
+    kernel, stride = expect.integers(1, kernel=kernel, stride=kernel if stride is None else stride)
+    return pool(_images(x), kernel=kernel, stride=stride)
 
 
 def _images(x):
     require_tensors("pooling", x=x)
-    if x.ndim != 4:
-        raise ValueError(f"pooling needs images (N, C, H, W), got shape {x.shape}")
-    return x
-
-
-def _stride(kernel, stride):
-    stride = kernel if stride is None else stride
-    _require_whole("pooling", 1, kernel=kernel, stride=stride)
-    return stride
+    return expect.shaped("images", x, "(N, C, H, W)", x.ndim == 4)

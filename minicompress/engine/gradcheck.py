@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from minicompress import expect
+
 from . import ops
 from .tensor import Tensor
 
@@ -23,8 +25,7 @@ def gradcheck(f, inputs, *, rng=None, directions=3, step=1e-6, rtol=1e-6):
     rng = np.random.default_rng(0) if rng is None else rng
     inputs = [np.asarray(x) for x in inputs]
     for x in inputs:
-        if x.dtype != np.float64:
-            raise TypeError(f"gradcheck needs float64, got {x.dtype} of shape {x.shape}")
+        expect.that(x.dtype == np.float64, f"an input of shape {x.shape} is {x.dtype}, expected float64", TypeError)
     for _ in range(directions):
         leaves = [Tensor(x.copy(), requires_grad=True) for x in inputs]
         y = f(*leaves)
@@ -32,14 +33,14 @@ def gradcheck(f, inputs, *, rng=None, directions=3, step=1e-6, rtol=1e-6):
         v = [rng.standard_normal(x.shape) for x in inputs]
         ops.sum(y * u).backward()
         for leaf, x in zip(leaves, inputs, strict=True):
-            if leaf.grad is None or leaf.grad.shape != x.shape or leaf.grad.dtype != x.dtype:
-                got = "none" if leaf.grad is None else f"{leaf.grad.dtype} of shape {leaf.grad.shape}"
-                raise GradientError(f"the gradient of an input of shape {x.shape} is {got}")
+            got = "none" if leaf.grad is None else f"{leaf.grad.dtype} of shape {leaf.grad.shape}"
+            wanted = f"float64 of shape {x.shape}"
+            expect.that(got == wanted, f"the gradient of an input is {got}, expected {wanted}", GradientError)
         terms = np.concatenate([(leaf.grad * d).ravel() for leaf, d in zip(leaves, v, strict=True)])
         ahead, behind = (np.asarray(f(*[Tensor(x + sign * step * d) for x, d in zip(inputs, v, strict=True)]).data)
                          for sign in (1, -1))
         numeric = np.sum(u * (ahead - behind)) / (2 * step)
         # rounding in f, divided by the step, is what the difference quotient cannot see
         slack = rtol * np.abs(terms).sum() + 1e-15 * (1e-3 + np.sum(np.abs(u * ahead))) / step
-        if not abs(terms.sum() - numeric) <= slack:
-            raise GradientError(f"derivative {terms.sum():.9g}, difference quotient {numeric:.9g} (slack {slack:.1g})")
+        expect.that(abs(terms.sum() - numeric) <= slack, f"derivative {terms.sum():.9g}, difference quotient "
+                    f"{numeric:.9g} (slack {slack:.1g})", GradientError)

@@ -2,7 +2,7 @@
 
 import math
 
-import numpy as np
+from minicompress import expect
 
 from . import ops
 from .tensor import Tensor
@@ -19,9 +19,7 @@ def _reshape_method(x, *shape):
 
 def _rpow(x, base):
     """baseˣ = exp(x · log base) for a number base > 0."""
-    if not isinstance(base, int | float | np.number) or not base > 0:
-        raise TypeError(f"{base!r} to the power of a Tensor: expected a number above 0")
-    return ops.exp(x * math.log(base))
+    return ops.exp(x * math.log(expect.number("the base of a power", base, above=0)))
 
 
 def _transpose_method(x, *axes):

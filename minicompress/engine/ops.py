@@ -5,6 +5,8 @@ Broadcasting needs no rows of its own: `Tensor.backward` sums each derivative ba
 
 import numpy as np
 
+from minicompress import expect
+
 from .tensor import Tensor, primitive, recording, require_tensors, variadic
 
 # Arithmetic                             y =                ∂L/∂a                            ∂L/∂b
@@ -65,10 +67,9 @@ sigmoid = primitive(_sigmoid,            lambda g, y, a: g * y * (1 - y))
 # Products. A product's result, and its derivative by x, are laid out with the batch innermost, as convolutions are; a
 # weight, and its derivative, by input feature: all that one feature feeds lies together.
 def _linear(x, weight, bias=None):
-    if x.ndim != 2 or weight.ndim != 2 or x.shape[1] != weight.shape[1]:
-        raise ValueError("linear needs x (N, in) and weight (out, in)")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"linear needs a bias of shape ({len(weight)},)")
+    expect.that(x.ndim == weight.ndim == 2 and x.shape[1] == weight.shape[1], "expected x (N, in), weight (out, in)")
+    out = weight.shape[:1]
+    expect.that(bias is None or bias.shape == out, lambda: f"bias has shape {bias.shape}, expected {out}")
     y = np.asfortranarray(weight) @ x.T  # (out, in) @ (in, N) -> (out, N); one layout, so always the same bits
     if bias is not None:
         y += bias[:, None]
@@ -171,13 +172,11 @@ def var(x, axis=None, keepdims=False, correction=0):
     1.0
     """
     require_tensors("var", x=x)
-    if x.size == 0:
-        raise ValueError(f"var over no elements, shape {x.shape}")
+    expect.that(x.size, lambda: f"var over no elements, shape {x.shape}")
     centred = x - mean(x, axis=axis, keepdims=True)
     total = sum(centred * centred, axis=axis, keepdims=keepdims)
     count = x.size // total.size
-    if count <= correction:
-        raise ValueError(f"var over {count} elements with correction={correction}, shape {x.shape}")
+    expect.that(count > correction, lambda: f"var over {count} elements with correction={correction}, shape {x.shape}")
     return total / (count - correction)
 
 
@@ -213,8 +212,8 @@ def _put(g, a, index):
 def _take(a, indices, axis=0):
     """The elements at integer ``indices`` along an axis; the derivative of ``take(centroids, codes)`` is QU-12."""
     indices = np.asarray(indices)
-    if indices.dtype.kind not in "iu":
-        raise TypeError(f"take: indices of shape {indices.shape} are {indices.dtype}, expected integers")
+    expect.that(indices.dtype.kind in "iu", lambda: f"indices of shape {indices.shape} are {indices.dtype}, expected "
+                "integers", TypeError)
     if a.ndim == 1 and axis in (0, -1):
         return a[indices]  # keeps the indices' order in memory
     return np.take(a, indices, axis=axis)
@@ -280,8 +279,7 @@ def concatenate(tensors, axis=0):
     >>> concatenate([Tensor([1.0]), Tensor([2.0, 3.0])]).shape
     (3,)
     """
-    if axis is None:
-        raise ValueError("concatenate: axis is None, expected an axis that exists")
+    expect.that(axis is not None, "axis is None, expected an axis that exists")
     return _concatenate_all(*tensors, axis=axis)
 
 
@@ -356,10 +354,7 @@ def dropout(x, p, *, rng):
     array([1., 1.], dtype=float32)
     """
     require_tensors("dropout", x=x)
-    if not 0 <= p < 1:
-        raise ValueError(f"p is {p}, expected 0 <= p < 1")
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng is {rng!r}, expected a np.random.Generator")
+    p, rng = expect.fraction("p", p, below=1), expect.generator(rng)
     keep = rng.random(x.shape, dtype=np.float32) >= p
     return where(keep, x * (1 / (1 - p)), 0.0)
 
@@ -376,9 +371,8 @@ def batch_norm(x, weight, bias, mean_, var_, eps):
     """
     require_tensors("batch_norm", x=x)
     shapes = {"weight": weight.shape, "bias": bias.shape, "mean_": mean_.shape, "var_": var_.shape}
-    if x.ndim < 2 or any(shape != x.shape[1:2] for shape in shapes.values()):  # which would broadcast, some of them
-        raise ValueError(f"batch_norm: x has shape {x.shape}, {', '.join(f'{k} {v}' for k, v in shapes.items())}; "
-                         "expected x (N, C, …) and (C,) for all others")
+    expect.that(x.ndim >= 2 and {x.shape[1:2]}.issuperset(shapes.values()),  # others would broadcast, some of them
+                lambda: f"x has shape {x.shape}, the others {shapes}, expected (N, C, …) and (C,) for all others")
     per_channel = (1, -1) + (1,) * (x.ndim - 2)
     scale = weight / sqrt(var_ + eps)
     return x * reshape(scale, per_channel) + reshape(bias - mean_ * scale, per_channel)

@@ -10,6 +10,8 @@ import math
 
 import numpy as np
 
+from minicompress import expect
+
 _recording = True
 
 
@@ -87,8 +89,7 @@ class Tensor:
 
     def item(self):
         """The one element as a Python float; ValueError if there are more."""
-        if self.data.size != 1:
-            raise ValueError(f"item() needs a single element, got shape {self.shape}")
+        expect.that(self.data.size == 1, lambda: f"item() needs a single element, got shape {self.shape}")
         return self.data.item()
 
     def detach(self):
@@ -128,15 +129,8 @@ class Tensor:
         >>> x.grad
         array([6.], dtype=float32)
         """
-        if not self.requires_grad:
-            raise RuntimeError("backward() on a tensor that no gradient is required of")
-        if gradient is None:
-            if self.data.size != 1:
-                raise ValueError(f"backward() without a gradient needs a single element, got shape {self.shape}")
-            gradient = np.ones_like(self.data)
-        gradient = np.array(gradient.data if isinstance(gradient, Tensor) else gradient, dtype=self.dtype)
-        if gradient.shape != self.shape:
-            raise ValueError(f"gradient has shape {gradient.shape}, expected {self.shape}")
+        expect.that(self.requires_grad, "backward() on a tensor that no gradient is required of", RuntimeError)
+        gradient = _seed(self.data, gradient)
         if self._origin is None:
             self._accumulate(gradient)
             return
@@ -170,18 +164,18 @@ class Codes(Tensor):
     __slots__ = ()
 
     def __init__(self, data):
-        if not isinstance(data, np.ndarray) or data.dtype.kind != "i":
-            raise TypeError(f"codes are signed integers, got {getattr(data, 'dtype', type(data).__name__)}")
+        expect.that(isinstance(data, np.ndarray) and data.dtype.kind == "i", lambda: f"codes are "
+                    f"{getattr(data, 'dtype', type(data).__name__)}, expected an array of signed integers", TypeError)
         self.data, self.grad, self.requires_grad, self._origin = data, None, False, None
 
 
 def _array(data):
-    if isinstance(data, Tensor):
-        raise TypeError("data is a Tensor already: use .detach() for one that shares its data without its history")
+    expect.that(not isinstance(data, Tensor), "data is a Tensor already: use .detach() for one that shares its data "
+                "without its history", TypeError)
     if isinstance(data, (np.ndarray, np.generic)):
         return np.asarray(data)
-    if any(value is None for value in np.asarray(data, dtype=object).flat):  # which NumPy takes for NaN
-        raise TypeError("data is or holds None, expected numbers")
+    missing = any(value is None for value in np.asarray(data, dtype=object).flat)  # which NumPy takes for NaN
+    expect.that(not missing, "data is or holds None, expected numbers", TypeError)
     return np.asarray(data, dtype=np.float32)
 
 
@@ -198,12 +192,20 @@ class Origin:
 _FREED = object()
 
 
+def _seed(data, gradient):
+    """What `backward` begins with: the gradient given, or 1 for a single element."""
+    if gradient is None:
+        expect.that(data.size == 1, lambda: f"gradient is None, which needs a single element, got shape {data.shape}")
+        return np.ones_like(data)
+    gradient = np.array(gradient.data if isinstance(gradient, Tensor) else gradient, dtype=data.dtype)
+    return expect.shaped("gradient", gradient, data.shape, gradient.shape == data.shape)
+
+
 def _latest_first(root):
     """Every tensor with an origin that the root depends on, the latest made first: so each after all made of it."""
     found, seen = [root], {id(root)}
     for tensor in found:  # a list that grows while it is walked, not recursion: graphs are deeper than Python's stack
-        if tensor._origin is _FREED:
-            raise RuntimeError("backward() through a graph that an earlier backward() freed")
+        expect.that(tensor._origin is not _FREED, "backward() through a graph that an earlier one freed", RuntimeError)
         for _, parent in tensor._origin.parents:
             if parent._origin is not None and id(parent) not in seen:
                 seen.add(id(parent))
@@ -237,8 +239,7 @@ def primitive(forward, *vjps):
                 if dtype is None:
                     dtype = arg.data.dtype
                 elif arg.data.dtype != dtype:
-                    raise TypeError(f"{op.__name__}: operands of {dtype} and {arg.data.dtype} "
-                                    f"with shapes {_shapes(args)}; convert one")
+                    raise TypeError(f"{_call(op, args)}: {dtype} and {arg.data.dtype}; convert one")
                 if arg.requires_grad and _recording:
                     if position >= known or position in constant:
                         raise TypeError(f"{op.__name__} has no derivative by argument {position}: detach() it")
@@ -253,10 +254,10 @@ def primitive(forward, *vjps):
         try:
             result = (Tensor if dtype is None or dtype.kind == "f" else Codes)(forward(*arrays, **kwargs))
         except (ValueError, IndexError) as error:
-            raise type(error)(f"{op.__name__} on shapes {_shapes(args)}: {error}") from None
+            raise type(error)(f"{_call(op, args)}: {error}") from None
         if dtype is not None and result.data.dtype != dtype:
-            raise TypeError(f"{op.__name__}: {dtype} and another precision give {result.data.dtype}, "
-                            f"shapes {_shapes(args)}; convert one, as by np.asarray(…, np.{dtype})")
+            raise TypeError(f"{_call(op, args)}: {dtype} and another precision give {result.data.dtype}; "
+                            f"convert one, as by np.asarray(…, np.{dtype})")
         if parents:
             result.requires_grad = True
             result._origin = Origin(parents, arrays, kwargs)
@@ -271,8 +272,7 @@ def primitive(forward, *vjps):
 def require_tensors(op, **arguments):
     """TypeError, with the name, for an argument that is no Tensor."""
     for name, value in arguments.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{op}: {name} is a {type(value).__name__}, expected a Tensor")
+        expect.a(Tensor, f"{op}: {name}", value)
 
 
 class variadic:
@@ -282,5 +282,5 @@ class variadic:
         self.of = of
 
 
-def _shapes(args):
-    return ", ".join(str(a.shape) for a in args if hasattr(a, "shape"))
+def _call(op, args):
+    return f"{op.__name__} on shapes {', '.join(str(a.shape) for a in args if hasattr(a, 'shape'))}"

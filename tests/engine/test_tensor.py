@@ -122,14 +122,14 @@ def test_scalars_adapt(scalar, dtype):
 def test_precisions_do_not_mix(call):
     a, b = Tensor(np.ones((2, 2), np.float32)), Tensor(np.ones((2, 2)))
     for pair in ((a, b), (b, a)):
-        with pytest.raises(TypeError, match=r"float(32|64) and float(32|64).*\(.*2, 2\)"):
+        with pytest.raises(TypeError, match=r"on shapes .*2, 2\).*: float(32|64) and float(32|64); convert"):
             call(*pair)
 
 
 def test_float64_and_integer_arrays_do_not_raise_the_precision_of_float32():
     x = Tensor(np.ones(2, np.float32))
     for other in (np.ones(2), np.ones(2, np.int64)):
-        with pytest.raises(TypeError, match=r"float32 and another precision.*\(2,\), \(2,\)"):
+        with pytest.raises(TypeError, match=r"\(2,\), \(2,\): float32 and another precision"):
             x * other
 
 
@@ -153,27 +153,32 @@ def ones(*shape):
     (lambda: ones(2, 3).var(axis=0, correction=2), r"correction=2, shape \(2, 3\)"),
     (lambda: engine.linear(ones(2, 3), ones(5, 4)), r"\(2, 3\), \(5, 4\)"),
     (lambda: engine.linear(ones(3), ones(5, 3)), r"\(3,\), \(5, 3\)"),
-    (lambda: engine.linear(ones(2, 3), ones(5, 3), ones(1)), r"bias of shape \(5,\)"),
+    (lambda: engine.linear(ones(2, 3), ones(5, 3), ones(1)), r"bias has shape \(1,\), expected \(5,\)"),
     (lambda: engine.conv2d(ones(1, 2, 5, 5), ones(4, 3, 3, 3)), r"\(1, 2, 5, 5\).*\(4, 3, 3, 3\)"),
     (lambda: engine.conv2d(ones(1, 3, 5, 5), ones(4, 1, 3, 3), groups=3), "groups=3"),
     (lambda: engine.conv2d(ones(2, 5, 5), ones(4, 3, 3, 3)), r"\(2, 5, 5\)"),
     (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(1, 1, 3, 2)), "square filters"),
     (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(1, 1, 5, 5)), r"\(1, 1, 4, 4\).*kernel of 5"),
     (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), ones(3)), r"\(3,\)"),
-    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), stride=0), "stride 0"),
-    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), padding=-1), "padding -1"),
-    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), groups=0), "groups 0"),
-    (lambda: engine.conv2d(ones(0, 1, 4, 4), ones(2, 1, 3, 3)), r"nothing to compute with, got images \(0, 1, 4, 4\)"),
+    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), stride=0), "stride is 0, expected an integer"),
+    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), padding=-1), "padding is -1, expected an integer"),
+    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), groups=0), "groups is 0, expected an integer"),
+    (lambda: engine.conv2d(ones(0, 1, 4, 4), ones(2, 1, 3, 3)), r"images \(0, 1, 4, 4\).*expected .*nothing empty"),
     (lambda: ones(0, 3).var(axis=0), r"no elements, shape \(0, 3\)"),
     (lambda: engine.concatenate([ones(2), ones(2)], axis=None), "axis is None"),
     (lambda: engine.take(ones(3), [0], axis=1), r"take on shapes \(3,\).*axis 1"),
     (lambda: engine.max_pool2d(ones(1, 4, 4), 2), r"\(1, 4, 4\)"),
     (lambda: engine.max_pool2d(ones(1, 1, 4, 4), 5), r"\(1, 1, 4, 4\)"),
-    (lambda: engine.avg_pool2d(ones(1, 1, 4, 4), 0), "kernel 0"),
-    (lambda: engine.avg_pool2d(ones(1, 1, 4, 4), 2, -1), "stride -1"),
+    (lambda: engine.avg_pool2d(ones(1, 1, 4, 4), 0), "kernel is 0, expected an integer"),
+    (lambda: engine.avg_pool2d(ones(1, 1, 4, 4), 2, -1), "stride is -1, expected an integer"),
     (lambda: engine.global_avg_pool2d(ones(4, 4)), r"\(4, 4\)"),
     (lambda: engine.dropout(ones(4), 1.0, rng=np.random.default_rng(0)), "p is 1.0"),
     (lambda: engine.dropout(ones(4), -0.1, rng=np.random.default_rng(0)), "p is -0.1"),
+    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), stride=(1, 1)), r"stride is \(1, 1\), expected"),
+    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), padding=0.5), "padding is 0.5, expected an integer"),
+    (lambda: engine.max_pool2d(ones(1, 1, 4, 4), (2, 2)), r"kernel is \(2, 2\), expected an integer"),
+    (lambda: engine.avg_pool2d(ones(1, 1, 4, 4), 2, 2.0), "stride is 2.0, expected an integer"),
+    (lambda: (-2) ** ones(2), "the base of a power is -2, expected a finite number above 0"),
 ])
 def test_shapes_that_do_not_fit_raise_at_once(call, message):
     with pytest.raises(ValueError, match=message):
@@ -181,10 +186,6 @@ def test_shapes_that_do_not_fit_raise_at_once(call, message):
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), stride=(1, 1)), r"stride is \(1, 1\), expected"),
-    (lambda: engine.conv2d(ones(1, 1, 4, 4), ones(2, 1, 3, 3), padding=0.5), "padding is 0.5, expected an integer"),
-    (lambda: engine.max_pool2d(ones(1, 1, 4, 4), (2, 2)), r"kernel is \(2, 2\), expected an integer"),
-    (lambda: engine.avg_pool2d(ones(1, 1, 4, 4), 2, 2.0), "stride is 2.0, expected an integer"),
     (lambda: engine.linear(np.ones((2, 3)), ones(4, 3)), "linear: x is a ndarray, expected a Tensor"),
     (lambda: engine.conv2d(ones(1, 1, 4, 4), np.ones((2, 1, 3, 3))), "weight is a ndarray"),
     (lambda: engine.max_pool2d(np.ones((1, 1, 4, 4)), 2), "x is a ndarray"),
@@ -192,7 +193,7 @@ def test_shapes_that_do_not_fit_raise_at_once(call, message):
     (lambda: engine.dropout(ones(2), 0.5, rng=0), "rng is 0"),
     (lambda: engine.var(np.ones(2)), "x is a ndarray"),
     (lambda: np.asarray(ones(2)), r"use \.numpy\(\)"), (lambda: bool(ones()), "neither true nor false"),
-    (lambda: (-2) ** ones(2), "-2 to the power of a Tensor"),
+    (lambda: "2" ** ones(2), "the base of a power is '2', expected a number"),
 ])
 def test_arguments_of_another_kind_raise_at_once(call, message):
     with pytest.raises(TypeError, match=message):

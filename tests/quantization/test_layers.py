@@ -255,7 +255,7 @@ def test_an_accumulator_that_could_overflow_is_refused():
 
 
 def test_codes_are_integers_and_nothing_is_computed_with_them_by_accident():
-    with pytest.raises(TypeError, match="signed integers, got float32"):
+    with pytest.raises(TypeError, match="codes are float32, expected an array of signed integers"):
         Codes(np.zeros(2, np.float32))
     with pytest.raises(TypeError, match="float64"):
         avg_pool2d(Codes(np.zeros((1, 1, 2, 2), np.int8)), 2)
