@@ -29,6 +29,11 @@ class Trap:
     function: object
     seen: bool = False
 
+    @property
+    def title(self):
+        """Its name, and whether public code made it."""
+        return f"{self.name} (seen in public code)" if self.seen else self.name
+
 
 class Page:
     """One equation as one function: a row of the table, or a part of it whose name follows a colon; `page` makes it.
@@ -136,7 +141,7 @@ class Page:
         if self.traps:
             lines += ["", "traps"]
         for trap in self.traps:
-            lines += _wrapped(f"    {trap.name}: {trap.says}", 8)
+            lines += _wrapped(f"    {trap.title}: {trap.says}", 8)
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -147,7 +152,7 @@ class Page:
             f"**{self.id}** {self.title}", "", f"$${self.latex}$$", "", f"{self.source}. In the package: "
             f"`{self.implementation}`. To write: `{self.signature}`", "", *symbols, "", "Must hold:", "",
             *(f"- {name}" for name in self.properties), "", "Traps:", "",
-            *(f"- *{trap.name}*: {trap.says}" for trap in self.traps)])
+            *(f"- *{trap.title}*: {trap.says}" for trap in self.traps)])
 
 
 def page(id, **declared):

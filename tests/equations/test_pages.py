@@ -159,6 +159,13 @@ def test_reference_and_implementation_hold(entry):
     assert verification, str(verification)
 
 
+def test_what_public_code_got_wrong_is_marked():
+    """Which traps those are, and where they stood, says the commit that marked them."""
+    seen = {(entry.id, trap.name) for entry in checker.equations() for trap in entry.traps if trap.seen}
+    assert {("KD-2", "c = 1"), ("BI-1", "np.sign"), ("QU-1", "cast before clip")} <= seen and len(seen) >= 58
+    assert "c = 1 (seen in public code): " in str(checker.equation("KD-2"))
+
+
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_every_trap_is_caught(entry):
     """By a property, not as a misfit."""

@@ -98,7 +98,8 @@ scaling.must_agree(16)
 scaling.trap("mean", "abs is missing: this is the mean of the weights.", _signed(lambda w: w.mean()))
 scaling.trap("norm", "this is the Euclidean norm's share: the scale is the mean magnitude.",
              _signed(lambda w: np.sqrt(np.mean(w * w))))
-scaling.trap("np.sign", "np.sign(0) is 0: a binary weight is never 0.", lambda w: (np.abs(w).mean(), np.sign(w)))
+scaling.trap("np.sign", "np.sign(0) is 0: a binary weight is never 0.", lambda w: (np.abs(w).mean(), np.sign(w)),
+             seen=True)
 scaling.trap("largest", "this is the largest magnitude: the error is least with the mean.",
              _signed(lambda w: np.abs(w).max()))
 scaling.trap("median", "this is the median magnitude: the error is least with the mean.",
@@ -181,7 +182,7 @@ def _row_by_row(w, g):
 
 scaling_gradient.must_agree(64, lambda w, g: 1 + np.abs(g).sum())
 scaling_gradient.trap("as printed", "this is the form that the paper prints, g·(1/n + α·sign'): it drops the cross "
-                      "terms.", lambda w, g: g * (1 / w.size + np.abs(w).mean() * (np.abs(w) <= 1)))
+                      "terms.", lambda w, g: g * (1 / w.size + np.abs(w).mean() * (np.abs(w) <= 1)), seen=True)
 scaling_gradient.trap("α constant", "α is held constant: it depends on every weight.", _terms(cross=0.0))
 scaling_gradient.trap("not clipped", "where |W| > 1 the sign passes nothing.", _terms(window=np.ones_like))
 scaling_gradient.trap("sign constant", "the sign passes nothing here: within ±1 it passes the gradient.",

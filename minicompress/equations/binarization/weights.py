@@ -68,7 +68,7 @@ def _odd_but_for_zero(f, x):
 
 
 sign.must_agree(0)
-sign.trap("np.sign", "np.sign(0) is 0: a binary number is never 0.", lambda x: np.sign(x))
+sign.trap("np.sign", "np.sign(0) is 0: a binary number is never 0.", lambda x: np.sign(x), seen=True)
 sign.trap("above 0", "0 gets −1: it counts as positive.", lambda x: np.where(x > 0, 1.0, -1.0))
 sign.trap("bits", "these are bits, 1 and 0: asked for are +1 and −1.", lambda x: (x >= 0).astype(float))
 sign.trap("sign bit", "this reads the sign bit: −0.0 is ≥ 0 all the same.", lambda x: np.copysign(1.0, x))
@@ -224,18 +224,18 @@ def _whole_inside(f, r, g):
 
 
 straight_through.must_agree(0)
-straight_through.trap("always", "this passes everything: beyond ±1 the sign is saturated.", lambda r, g: g)
+straight_through.trap("always", "this passes everything: beyond ±1 the sign is saturated.", lambda r, g: g, seen=True)
 straight_through.trap("true derivative", "this is the sign's true derivative, 0: nothing would ever learn.",
                       lambda r, g: 0 * g)
 straight_through.trap("open ends", "at exactly ±1 the gradient passes too: |r| ≤ 1.",
-                      lambda r, g: g * (np.abs(r) < 1))
+                      lambda r, g: g * (np.abs(r) < 1), seen=True)
 straight_through.trap("missing abs", "abs is missing: very negative numbers pass too.", lambda r, g: g * (r <= 1))
 straight_through.trap("|g| ≤ 1", "this looks at the gradient's size: it is r that decides.",
                       lambda r, g: g * (np.abs(g) <= 1))
 straight_through.trap("clipped r", "this multiplies by r cut off at ±1: its derivative is 1 or 0.",
                       lambda r, g: g * np.clip(r, -1, 1))
 straight_through.trap("tanh", "this is the derivative of tanh: here it is 1 up to |r| = 1.",
-                      lambda r, g: g * (1 - np.tanh(r) ** 2))
+                      lambda r, g: g * (1 - np.tanh(r) ** 2), seen=True)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # BI-4
@@ -289,7 +289,7 @@ def _rests(f, w, g, lr):
 
 clipped_step.must_agree(4)
 clipped_step.trap("not clipped", "the weights are not clipped: they grow, and never change sign again.",
-                  lambda w, g, lr: w - lr * g)
+                  lambda w, g, lr: w - lr * g, seen=True)
 clipped_step.trap("uphill", "this goes uphill: the gradient is taken off.",
                   lambda w, g, lr: np.clip(w + lr * g, -1, 1))
 clipped_step.trap("clipped gradient", "the gradient is clipped, not the weight.",

@@ -140,7 +140,7 @@ huffman_lengths.trap("unary", "this chain of 1, 2, 3 … bits is the best code f
 huffman_lengths.trap("at most 16 bits", "codes are cut to 16 bits: very skewed counts need longer ones.",
                      lambda counts: np.minimum(huffman_lengths(counts.tolist()), 16))
 huffman_lengths.trap("constant is nothing", "a symbol that is alone gets 0 bits, and nothing can be decoded from "
-                     "nothing.", _alone_has(0))
+                     "nothing.", _alone_has(0), seen=True)
 huffman_lengths.trap("codes for all", "symbols that do not occur get a code: it takes room from the others.",
                      _every_symbol)
 huffman_lengths.trap("one level too deep", "the tree's root is counted, too: a length is the number of steps down from "

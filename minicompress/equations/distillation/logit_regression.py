@@ -63,8 +63,8 @@ def _quarter(f, z, v):
 
 logit_regression.must_agree(256)
 logit_regression.trap("mean over classes", "this is a mean over classes too: the norm is a sum over them.",
-                      lambda z, v: np.mean((z - v) ** 2) / 2)
-logit_regression.trap("no half", "the factor ½ is missing.", lambda z, v: np.sum((z - v) ** 2) / len(z))
+                      lambda z, v: np.mean((z - v) ** 2) / 2, seen=True)
+logit_regression.trap("no half", "the factor ½ is missing.", lambda z, v: np.sum((z - v) ** 2) / len(z), seen=True)
 logit_regression.trap("sum", "this sums over the examples: asked for is their mean.",
                       lambda z, v: np.sum((z - v) ** 2) / 2)
 logit_regression.trap("distance", "this is the distance: it is squared in the loss.",

@@ -184,23 +184,23 @@ def _first(examples):
 
 soft_target_loss.must_agree(256, _loss_size)
 soft_target_loss.trap("c = 1", "the factor c = T² is missing: the soft part grows weak as T grows.",
-                      _soft(_cross_entropy, scale=lambda T: 1.0))
+                      _soft(_cross_entropy, scale=lambda T: 1.0), seen=True)
 soft_target_loss.trap("c = T", "the soft part is multiplied by T: it takes c = T².",
                       _soft(_cross_entropy, scale=lambda T: T))
 soft_target_loss.trap("student as target", "this is H(student, teacher): the teacher's probabilities must weigh the "
                       "student's logs.", _soft(_cross_entropy, swapped=True))
 soft_target_loss.trap("KL(student‖teacher)", "this is KL(student‖teacher), the other way round.",
-                      _soft(_divergence, swapped=True))
+                      _soft(_divergence, swapped=True), seen=True)
 soft_target_loss.trap("KL(teacher‖student)", "this is KL(teacher‖student): it has the same gradient, but H is greater "
                       "by the entropy of the teacher's probabilities.", _soft(_divergence))
 soft_target_loss.trap("sum", "this sums over the examples: asked for is their mean.",
-                      _soft(_cross_entropy, reduce=np.sum))
+                      _soft(_cross_entropy, reduce=np.sum), seen=True)
 soft_target_loss.trap("first example", "this looks at the first example alone.", _first(1))
 soft_target_loss.trap("two examples", "this looks at the first two examples alone.", _first(2))
 soft_target_loss.trap("over examples", "this softens over the examples: the classes of each one sum to 1.",
                       _soft(_cross_entropy, log_softmax=_over_examples))
 soft_target_loss.trap("mean over classes", "this is a mean over classes too: it is the mean over the examples of sums "
-                      "over classes.", _soft(lambda p, log_p, log_q: -(p * log_q).mean(axis=-1)))
+                      "over classes.", _soft(lambda p, log_p, log_q: -(p * log_q).mean(axis=-1)), seen=True)
 soft_target_loss.trap("T on the labels too", "the part with the labels is taken at T: it is at temperature 1.",
                       _soft(_cross_entropy, hard_temperature=lambda T: T))
 soft_target_loss.trap("weights exchanged", "α and 1 − α have changed places: α weighs the labels.",
@@ -208,7 +208,7 @@ soft_target_loss.trap("weights exchanged", "α and 1 − α have changed places:
 soft_target_loss.trap("logarithm of a softmax", "this takes the logarithm of a probability that underflows to 0: use "
                       "log-softmax.", lambda z, v, y, T, alpha: -np.mean(
                           alpha * np.log(softmax(z)[np.arange(len(y)), y]) + (1 - alpha) * T * T * np.sum(
-                              softmax(v / T) * np.log(softmax(z / T)), axis=1)))
+                              softmax(v / T) * np.log(softmax(z / T)), axis=1)), seen=True)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # KD-2:gradient
@@ -301,11 +301,11 @@ soft_target_gradient.trap("sign", "the sign is turned: this is the direction of 
 soft_target_gradient.trap("sum", "this is the gradient of the sum over examples, not of their mean.",
                           _gradient(share=lambda z: 1))
 soft_target_gradient.trap("no soft part", "the soft part has no gradient: its value was taken, not its derivative.",
-                          _gradient(detach=True))
+                          _gradient(detach=True), seen=True)
 soft_target_gradient.trap("over examples", "this softens over the examples: the classes of each one sum to 1.",
                           _gradient(soft=lambda z: softmax(z.T).T))
 soft_target_gradient.trap("mean over classes", "this divides by the number of classes, too: L is a mean over examples "
-                          "alone.", _gradient(share=np.size))
+                          "alone.", _gradient(share=np.size), seen=True)
 soft_target_gradient.trap("labels not taken off", "y is not taken off: the labels' part is α(σ(z; 1) − y).",
                           lambda z, v, y, T, alpha: _gradient()(z, v, y, T, alpha) + alpha * _one_hot(z, y) / len(z))
 soft_target_gradient.trap("overflow", "exp overflows: subtract the largest logit first.", _gradient(

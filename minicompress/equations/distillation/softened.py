@@ -148,9 +148,9 @@ def _examples_apart(f, z, T):
 
 softened.must_agree(1024, lambda *_: 1.0)
 softened.trap("overflow", "this is the formula as printed, whose exp overflows: subtract the largest logit first.",
-              lambda z, T: np.exp(z / T) / np.exp(z / T).sum(axis=-1, keepdims=True))
+              lambda z, T: np.exp(z / T) / np.exp(z / T).sum(axis=-1, keepdims=True), seen=True)
 softened.trap("first axis", "this sums over the first axis, over examples: each example has a sum of its own.",
-              lambda z, T: softmax(z.T / T).T if z.ndim == 2 else softmax(z / T))
+              lambda z, T: softmax(z.T / T).T if z.ndim == 2 else softmax(z / T), seen=True)
 softened.trap("one sum", "this sums over all examples at once: each example has a sum of its own.",
               lambda z, T: softmax(z.ravel() / T).reshape(z.shape))
 softened.trap("T multiplies", "this multiplies by T: a higher T must flatten, so it divides.",

@@ -92,8 +92,7 @@ _enter_common_traps(mean_of_probabilities)
 @page("KD-5:logits", cite=HINTON_2015("section 1 (the geometric mean)"),
       latex=r"p = \sigma\left(\sum_k w_k v_k;\; T\right)",
       implementation="minicompress.distillation.teachers.soft_targets", adapt=_mixed("logits"), digits=True,
-      inputs=_teachers,
-      cases=(TWO,))
+      inputs=_teachers, cases=(TWO,))
 def mean_of_logits(v, w, T):
     """several teachers, mixed as logits
 

@@ -134,13 +134,13 @@ def _micro(p, y, k):
 
 
 per_class.must_agree(8, lambda *_: 1.0)
-per_class.trap("exchanged", "precision and recall have changed places.", _exchanged)
+per_class.trap("exchanged", "precision and recall have changed places.", _exchanged, seen=True)
 per_class.trap("arithmetic mean", "this F1 is the arithmetic mean: it is the harmonic one.", _arithmetic)
 per_class.trap("0/0 is 1", "a class never predicted, or never seen, has 0/0, which is defined as 0 here.",
                _one_for_zero)
 per_class.trap("percent", "these are percentages: shares are fractions here.",
                lambda p, y, k: tuple(100.0 * np.array(part) for part in per_class.reference(p, y, k)))
-per_class.trap("0/0 is NaN", "0/0 is left as NaN: it is defined as 0.", _nan_for_zero)
+per_class.trap("0/0 is NaN", "0/0 is left as NaN: it is defined as 0.", _nan_for_zero, seen=True)
 per_class.trap("accuracy of the class", "this precision counts true negatives too: it is the class's accuracy.",
                _with_true_negatives)
 per_class.trap("of all classes", "these are the measures of all classes together, which are the accuracy.", _micro)
@@ -249,7 +249,7 @@ def _shares(p, y, k):
 
 confusion.must_agree(0)
 confusion.trap("transposed", "rows and columns have changed places: a row is a true class.",
-               lambda p, y, k: _table(y, p, k))
+               lambda p, y, k: _table(y, p, k), seen=True)
 confusion.trap("last wins", "equal pairs count once: `table[labels, predictions] += 1` does not add up.",
                lambda p, y, k: (_table(p, y, k) > 0).astype(int))
 confusion.trap("shares", "these are shares of each class: asked for are counts.", _shares)
@@ -304,10 +304,10 @@ def _weighted(p, y, k):
 
 macro_f1.must_agree(16, lambda *_: 1.0)
 macro_f1.trap("harmonic mean of the macros", "this is the harmonic mean of macro precision and macro recall.",
-              _macro_of_macros)
+              _macro_of_macros, seen=True)
 macro_f1.trap("micro", "this is micro F1, which is the accuracy.", lambda p, y, k: np.mean(p == y))
 macro_f1.trap("sum", "this is the sum over the classes, not their mean.",
               lambda p, y, k: k * macro_f1.reference(p, y, k))
 macro_f1.trap("seen classes only", "this leaves out classes that do not occur: all count.",
-              lambda p, y, k: macro_f1.reference(p, y, k) * k / len(np.unique(np.append(p, y))))
+              lambda p, y, k: macro_f1.reference(p, y, k) * k / len(np.unique(np.append(p, y))), seen=True)
 macro_f1.trap("weighted", "each class counts by its examples here: all count alike.", _weighted)

@@ -136,7 +136,7 @@ conv2d_macs.trap("parameters", "these are the weights: each is used at every pla
 conv2d_macs.trap("operations", "this counts multiplications and additions apart: one of each is one MAC.",
                  lambda *sizes: 2 * _macs(*sizes))
 conv2d_macs.trap("biases", "this counts biases too: they are added, not multiplied.",
-                 lambda f, *sizes: _macs(f, *sizes) + f)
+                 lambda f, *sizes: _macs(f, *sizes) + f, seen=True)
 conv2d_macs.trap("one for all filters", "each filter takes its own operations.", lambda f, *sizes: _macs(1, *sizes))
 conv2d_macs.trap("one for all channels", "each channel that a filter reads takes its own operations.",
                  lambda f, c, k, n, s, p, g: _macs(f, g, k, n, s, p, g))

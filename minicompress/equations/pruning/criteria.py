@@ -62,10 +62,11 @@ filter_norm.must_agree(64)
 filter_norm.trap("columns", "this sums down the columns: a filter is a row.", lambda w, order: np.resize(
     (np.abs(w) ** order).sum(axis=0) ** (1 / order), len(w)))
 filter_norm.trap("missing abs", "abs is missing: weights of opposite signs cancel.",
-                 lambda w, order: w.sum(axis=1) if order == 1 else np.sqrt((w**2).sum(axis=1)))
+                 lambda w, order: w.sum(axis=1) if order == 1 else np.sqrt((w**2).sum(axis=1)), seen=True)
 filter_norm.trap("squared", "this is the squared norm: the root is missing.", _norm(lambda a, p: (a**p).sum(axis=1)))
-filter_norm.trap("mean", "this is a mean: the norm is a sum.", _norm(lambda a, p: (a**p).mean(axis=1) ** (1 / p)))
-filter_norm.trap("always 1", "the order is not used.", _norm(lambda a, p: a.sum(axis=1)))
+filter_norm.trap("mean", "this is a mean: the norm is a sum.", _norm(lambda a, p: (a**p).mean(axis=1) ** (1 / p)),
+                 seen=True)
+filter_norm.trap("always 1", "the order is not used.", _norm(lambda a, p: a.sum(axis=1)), seen=True)
 filter_norm.trap("always 2", "the order is not used.", _norm(lambda a, p: np.sqrt((a * a).sum(axis=1))))
 filter_norm.trap("largest", "this is the largest magnitude of a filter: asked for is a sum over all its weights.",
                  _norm(lambda a, p: a.max(axis=1)))

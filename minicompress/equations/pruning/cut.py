@@ -126,7 +126,7 @@ def _units(x, w1, b1, w2, b2, act=lambda h: np.maximum(h, 0)):
 
 cut_units.must_agree(64, lambda x, w1, b1, w2, b2, keep: 1 + np.abs(w2).sum() * 9)
 cut_units.trap("filter zeroed", "this zeroes the unit's weights: its bias still speaks.",
-               lambda x, w1, b1, w2, b2, keep: _units(x, w1 * keep[:, None], b1, w2, b2))
+               lambda x, w1, b1, w2, b2, keep: _units(x, w1 * keep[:, None], b1, w2, b2), seen=True)
 cut_units.trap("nothing cut", "nothing is cut.", lambda x, w1, b1, w2, b2, keep: _units(x, w1, b1, w2, b2))
 cut_units.trap("outputs cut", "this cuts the output, too.",
                lambda x, w1, b1, w2, b2, keep: _units(x, w1, b1, w2 * keep, b2 * keep.min()))
@@ -231,7 +231,7 @@ def _flat_as_zeroed(f, x, gamma, beta, w, b, keep):
 
 cut_channels.must_agree(64, lambda x, gamma, beta, w, b, keep: 1 + np.abs(w).sum() * 6)
 cut_channels.trap("γ zeroed", "this zeroes the channel before the batch norm adds β: relu(β) still speaks.",
-                  lambda x, gamma, beta, w, b, keep: _flat(x, gamma * keep, beta, w, b))
+                  lambda x, gamma, beta, w, b, keep: _flat(x, gamma * keep, beta, w, b), seen=True)
 cut_channels.trap("pixels first", "the columns are taken as if pixels came first: behind a flatten channel c has "
                   "columns c·P to c·P + P − 1.", lambda x, gamma, beta, w, b, keep: _flat(
                       x, gamma, beta, w, b, keep == 1, lambda w: w.reshape(len(w), *x.T.shape).swapaxes(1, 2)))
@@ -308,7 +308,7 @@ def _kept_speak_for_themselves(f, beta, w, b, keep):
 
 absorbed_bias.must_agree(64)
 absorbed_bias.trap("β forgotten", "nothing is absorbed: with γ = 0 the channel still emits relu(β).",
-                   lambda beta, w, b, keep: b)
+                   lambda beta, w, b, keep: b, seen=True)
 absorbed_bias.trap("no ReLU", "the activation is missing: what is emitted is relu(β).",
                    lambda beta, w, b, keep: b + w @ np.where(keep, 0, beta))
 absorbed_bias.trap("all channels", "this absorbs the channels that are kept, too, which still speak for themselves.",

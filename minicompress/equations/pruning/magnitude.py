@@ -177,22 +177,22 @@ def _by_quantile(w, s):
 
 magnitude_mask.trap(
     "missing abs", "this ranks the weights themselves: abs is missing, so the most negative go first.",
-    lambda w, s: ranked(w, s, key=lambda v: v))
+    lambda w, s: ranked(w, s, key=lambda v: v), seen=True)
 magnitude_mask.trap("floor", "this rounds s·n down: int(0.29·100) is 28, because 0.29 is no binary fraction.",
-                    lambda w, s: ranked(w, s, count=lambda s, n: int(s * n)))
+                    lambda w, s: ranked(w, s, count=lambda s, n: int(s * n)), seen=True)
 magnitude_mask.trap("halves up", "this rounds halves up: round goes to the even number there.",
                     lambda w, s: ranked(w, s, count=lambda s, n: math.floor(s * n + 0.5)))
 magnitude_mask.trap("ties together", "this prunes everything up to a threshold, ties included: too many go.",
-                    _by_quantile)
+                    _by_quantile, seen=True)
 magnitude_mask.trap("rate on survivors", "this is a rate on the weights that are not zero yet, not on all of them.",
-                    _survivors_only)
+                    _survivors_only, seen=True)
 magnitude_mask.trap("inverted", "this is the mask of what is pruned: 1 must mean kept.", lambda w, s: ~ranked(w, s))
 magnitude_mask.trap("ties from the end", "of equal magnitudes this prunes the later first.",
                     lambda w, s: ranked(w[::-1], s)[::-1])
 magnitude_mask.trap("weights", "these are the pruned weights: asked for is the mask, 0 or 1.",
                     lambda w, s: w * ranked(w, s))
 magnitude_mask.trap("percent", "this takes s for a percentage: it is a fraction.",
-                    lambda w, s: ranked(w, s, count=lambda s, n: round(s / 100 * n)))
+                    lambda w, s: ranked(w, s, count=lambda s, n: round(s / 100 * n)), seen=True)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # PR-2:threshold
@@ -290,7 +290,7 @@ std_mask.trap("root mean square", "this is the root mean square: the deviation i
               lambda w, q: np.abs(w) > q * np.sqrt(np.mean(w * w)))
 std_mask.trap("variance", "this is the variance: its root is the deviation.", lambda w, q: np.abs(w) > q * np.var(w))
 std_mask.trap("n − 1", "this divides by n − 1, which guesses the deviation of others: it is that of these n weights.",
-              lambda w, q: np.abs(w) > q * np.sqrt(np.sum((w - w.mean()) ** 2) / max(w.size - 1, 1)))
+              lambda w, q: np.abs(w) > q * np.sqrt(np.sum((w - w.mean()) ** 2) / max(w.size - 1, 1)), seen=True)
 std_mask.trap("row by row", "each row has a threshold of its own: the deviation is that of the whole layer.",
               lambda w, q: np.abs(w) > q * w.std(axis=-1, keepdims=True))
 std_mask.trap("centred", "this takes the mean off the weights: only the threshold knows the mean.",
@@ -361,7 +361,7 @@ global_magnitude_masks.trap("layer by layer", "this ranks each layer by itself: 
 global_magnitude_masks.trap("missing abs", "abs is missing: the most negative go first.",
                             _together(lambda w, s: ranked(w, s, key=lambda v: v)))
 global_magnitude_masks.trap("ties together", "this prunes everything up to one threshold, ties included: too many go.",
-                            _together(_by_quantile))
+                            _together(_by_quantile), seen=True)
 global_magnitude_masks.trap("b before a", "of equal magnitudes this prunes those of b first: a comes before b.",
                             lambda a, b, s: _together(ranked)(b, a, s)[::-1])
 global_magnitude_masks.trap("inverted", "these are the masks of what is pruned: 1 must mean kept.",

@@ -105,7 +105,7 @@ def _enter_mask_traps(page, optimizer, memory):
     page.trap("multiplied", "this multiplies by the mask: that makes −0.0, and NaN·0 is NaN. Select instead.",
               _training(optimizer, lambda w, moved, keep: moved * keep))
     page.trap("gradient masked", f"only the gradient is masked: {memory} from before revives what was pruned.",
-              _masked_gradient(optimizer))
+              _masked_gradient(optimizer), seen=page.id == "PR-10")
     page.trap("masked before the step", "the mask is applied before the step, and the step revives what it pruned.",
               _training(optimizer, lambda w, moved, keep: np.where(keep, w, 0.0) + (moved - w)))
     page.trap("never masked", "the mask is not used.", _training(optimizer, lambda w, moved, keep: moved))

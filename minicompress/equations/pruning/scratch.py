@@ -93,6 +93,6 @@ scratch_epochs.trap("on top", "this adds the budget to the epochs of Scratch-E."
 scratch_epochs.trap("ratio rounded", "the ratio is rounded before it is multiplied: that is off by many epochs.",
                     _scratch(lambda e, macs, parameters: e * round(macs[0] / macs[1])))
 scratch_epochs.trap("rounded down", "this rounds down: the nearest whole number is asked for.",
-                    _scratch(lambda e, macs, parameters: e * int(macs[0]) // int(macs[1])))
+                    _scratch(lambda e, macs, parameters: e * int(macs[0]) // int(macs[1])), seen=True)
 scratch_epochs.trap("part of an epoch", "this is no whole number of epochs.",
                     _scratch(lambda e, macs, parameters: e * macs[0] / macs[1]))

@@ -162,7 +162,7 @@ sensitivity.trap("from level to level", "each sparsity prunes what the one befor
                  "layer.", _one_by_one(between_levels=False))
 sensitivity.trap("all at once", "all layers are pruned at once: asked for is one alone.", _all_at_once)
 sensitivity.trap("percent", "this takes a sparsity for a percentage: it is a fraction.",
-                 _one_by_one(lambda w, s: _pruned(w, s / 100)))
+                 _one_by_one(lambda w, s: _pruned(w, s / 100)), seen=True)
 sensitivity.trap("density", "this keeps a share s of the weights: a sparsity says how many go.",
                  _one_by_one(lambda w, s: _pruned(w, 1 - s)))
 sensitivity.trap("largest first", "this prunes the largest magnitudes.",

@@ -133,15 +133,16 @@ def _to_8_bits(q, low, high):
 
 
 quantize.must_agree(0)
-quantize.trap("cast before clip", "this casts to 8 bits before it clips: 300 becomes 44.", _quantized(clip=_to_8_bits))
+quantize.trap("cast before clip", "this casts to 8 bits before it clips: 300 becomes 44.", _quantized(clip=_to_8_bits),
+              seen=True)
 quantize.trap("not clipped", "codes are not clipped.", _quantized(clip=lambda q, low, high: q))
 quantize.trap("bounds of 8 bits", "this clips to −128 and 127: the bounds of the codes are given.",
               _quantized(clip=lambda q, low, high: np.clip(q, -128, 127)))
 quantize.trap("clipped too early", "z is added after clipping, which leads out of the range again.",
               lambda r, s, z, low, high: np.clip(np.rint(r / s), low, high) + z)
-quantize.trap("cut off", "this cuts off decimals in place of rounding.", _quantized(np.trunc))
+quantize.trap("cut off", "this cuts off decimals in place of rounding.", _quantized(np.trunc), seen=True)
 quantize.trap("halves up", "halves are rounded up: here they go to the even number.",
-              _quantized(lambda x: np.floor(x + 0.5)))
+              _quantized(lambda x: np.floor(x + 0.5)), seen=True)
 quantize.trap("z added after rounding", "z is added after rounding, as ONNX and PyTorch do (QU-1:after), which goes "
               "another way at halves.", _quantized(inside=False))
 quantize.trap("z taken off", "z is taken off: it is added here, and taken off on the way back.", _quantized(shift=-1))
@@ -207,7 +208,8 @@ quantize_after.trap("cast before clip", "this casts to 8 bits before it clips: 3
 quantize_after.trap("not clipped", "codes are not clipped.", _quantized(clip=lambda q, low, high: q, inside=False))
 quantize_after.trap("clipped too early", "z is added after clipping, which leads out of the range again.",
                     lambda r, s, z, low, high: np.clip(np.rint(r / s), low, high) + z)
-quantize_after.trap("cut off", "this cuts off decimals in place of rounding.", _quantized(np.trunc, inside=False))
+quantize_after.trap("cut off", "this cuts off decimals in place of rounding.", _quantized(np.trunc, inside=False),
+                    seen=True)
 quantize_after.trap("halves up", "halves are rounded up: here they go to the even number.",
                     _quantized(lambda x: np.floor(x + 0.5), inside=False))
 quantize_after.trap("z taken off", "z is taken off: it is added here, and taken off on the way back.",
@@ -262,5 +264,5 @@ dequantize.trap("z scaled apart", "z is taken off after scaling.", lambda q, s, 
 dequantize.trap("divided", "this divides by the scale.", lambda q, s, z: (q - z) / s)
 dequantize.trap("z forgotten", "the zero point is not used.", lambda q, s, z: s * q)
 dequantize.trap("8 bits", "q − z overflows 8 bits: of two codes of 8 bits it takes 9.",
-                lambda q, s, z: s * (q - z).astype(np.int8))
+                lambda q, s, z: s * (q - z).astype(np.int8), seen=True)
 dequantize.trap("positive", "a code below z stands for a negative number.", lambda q, s, z: s * np.abs(q - z))

@@ -293,7 +293,7 @@ lloyd.trap("codes before the move", "these codes are those before the last move:
 lloyd.trap("medians", "these are medians: the squared error is least at the mean.",
            _iterated(lambda members, old: np.median(members) if len(members) else old))
 lloyd.trap("empty cluster", "a cluster without weights gets the mean of nothing, which is no number.",
-           _iterated(lambda members, old: members.sum() / np.float64(len(members))))
+           _iterated(lambda members, old: members.sum() / np.float64(len(members))), seen=True)
 lloyd.trap("centroids rest", "the centroids never move.", _iterated(lambda members, old: old))
 lloyd.trap("overshoot", "the centroids move too far: they become the means, nothing more.",
            _iterated(lambda members, old: 3 * members.mean() - 2 * old if len(members) else old))

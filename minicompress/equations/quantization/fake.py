@@ -80,9 +80,9 @@ def _inside(low=0.5, high=0.5, shift=1, compare=np.less_equal):
 
 straight_through_gradient.must_agree(0)
 straight_through_gradient.trap("always 1", "this passes everything: where a code is clipped the gradient is 0.",
-                               lambda g, r, *grid: g)
+                               lambda g, r, *grid: g, seen=True)
 straight_through_gradient.trap("true derivative", "this is rounding's true derivative, 0: nothing would ever learn.",
-                               lambda g, r, *grid: 0 * g)
+                               lambda g, r, *grid: 0 * g, seen=True)
 straight_through_gradient.trap("within ±1", "this is the sign's rule, |r| ≤ 1: here the range is that of the codes.",
                                lambda g, r, *grid: g * (np.abs(r) <= 1))
 straight_through_gradient.trap("divided by s", "the scale cancels: r/s is taken back by s(q − z).",

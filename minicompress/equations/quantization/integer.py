@@ -251,8 +251,8 @@ def _output(z1=1, z2=1, z3=1, clip=True, half=Fraction(1, 2), bias=1, early=Fals
 
 
 integer_output.must_agree(0)
-integer_output.trap("Z₁ forgotten", "the inputs' zero point is not taken off.", _output(z1=0))
-integer_output.trap("Z₂ forgotten", "the weights' zero point is not taken off.", _output(z2=0))
+integer_output.trap("Z₁ forgotten", "the inputs' zero point is not taken off.", _output(z1=0), seen=True)
+integer_output.trap("Z₂ forgotten", "the weights' zero point is not taken off.", _output(z2=0), seen=True)
 integer_output.trap("Z₃ forgotten", "the output's zero point is not added.", _output(z3=0))
 integer_output.trap("bias forgotten", "the bias is not added.", _output(bias=0))
 integer_output.trap("not clipped", "the result is not clipped to the codes.", _output(clip=False))

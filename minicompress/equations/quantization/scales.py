@@ -88,7 +88,7 @@ def _asymmetric(low=lambda r: min(r, 0.0), high=lambda r: max(r, 0.0), steps=lam
 
 
 asymmetric_params.trap("range not widened", "the range is not widened to hold 0, so 0 has no code.",
-                       _asymmetric(low=lambda r: r, high=lambda r: r))
+                       _asymmetric(low=lambda r: r, high=lambda r: r), seen=True)
 asymmetric_params.trap("widened downwards alone", "the range is widened at its lower end alone: one below 0 has no 0.",
                        _asymmetric(high=lambda r: r))
 asymmetric_params.trap("2^bits steps", "2^bits codes have 2^bits − 1 steps between them.",
@@ -99,7 +99,7 @@ asymmetric_params.trap("sign of r_min", "a/s is added to q_min: it must be taken
 asymmetric_params.trap("unsigned", "these are unsigned codes from 0: here they are signed.", _asymmetric(unsigned=1))
 asymmetric_params.trap("not rounded", "z must be rounded: it is a code.", _asymmetric(rounding=lambda x: x))
 asymmetric_params.trap("scale of 0", "a range of nothing but 0 gets a scale of 0, by which nothing can be divided.",
-                       _asymmetric(of_nothing=0.0))
+                       _asymmetric(of_nothing=0.0), seen=True)
 asymmetric_params.trap("symmetric", "this is the symmetric scale: one that wastes codes where the range is one-sided.",
                        lambda r_min, r_max, bits: (symmetric_scale(r_min, r_max, bits), 0))
 
@@ -172,7 +172,7 @@ symmetric_scale.trap("lower end alone", "this looks at the lower end alone: the 
 symmetric_scale.trap("1 bit", "with 1 bit q_max is 0, and 2·max |r| the least scale with an error of at most s/2.",
                      _by_magnitude(steps=lambda bits: max(code_bounds(bits)[1], 1)))
 symmetric_scale.trap("2^(bits − 1)", "q_max is 2^(bits−1) − 1: 2^(bits−1) is no code.",
-                     _by_magnitude(steps=lambda bits: 2 ** (bits - 1)))
+                     _by_magnitude(steps=lambda bits: 2 ** (bits - 1)), seen=True)
 symmetric_scale.trap("2^bits − 1", "this spreads the codes over one side: half of them are for the other sign.",
                      _by_magnitude(steps=lambda bits: 2**bits - 1))
 symmetric_scale.trap("always 8 bits", "this is the scale of 8 bits: how many there are is an argument.",

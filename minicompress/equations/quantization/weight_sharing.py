@@ -90,10 +90,11 @@ def _among_survivors(w, m, k):
 
 
 shared_survivors.trap("zeros clustered", "the pruned zeros are clustered, too, and take a centroid that the others "
-                      "need.", lambda w, m, k: np.where(m, _cluster(w * m, k), 0.0))
+                      "need.", lambda w, m, k: np.where(m, _cluster(w * m, k), 0.0), seen=True)
 shared_survivors.trap("pruned ones clustered", "weights that are pruned are clustered as they were before: only kept "
                       "ones count.", lambda w, m, k: np.where(m, _cluster(w, k), 0.0))
-shared_survivors.trap("revived", "pruned weights get a centroid: they must stay 0.", lambda w, m, k: _cluster(w, k))
+shared_survivors.trap("revived", "pruned weights get a centroid: they must stay 0.", lambda w, m, k: _cluster(w, k),
+                      seen=True)
 shared_survivors.trap("one more", "0 is no centroid that counts: k are for the kept weights, and this takes k + 1.",
                       lambda w, m, k: _among_survivors(w, m, k + 1))
 shared_survivors.trap("magnitudes", "these are clusters of magnitudes: a weight keeps its sign.",

@@ -96,7 +96,7 @@ def _by(largest, steps=symmetric_steps):
 
 channel_scales.must_agree(8)
 channel_scales.trap("columns", "these are scales of the columns, which are inputs: weights are (out, in).",
-                    _by(lambda w: np.resize(_magnitudes(np.moveaxis(w, 1, 0)), len(w))))
+                    _by(lambda w: np.resize(_magnitudes(np.moveaxis(w, 1, 0)), len(w))), seen=True)
 channel_scales.trap("one for all", "this is the layer's one scale, repeated.",
                     _by(lambda w: np.full(len(w), np.abs(w).max())))
 channel_scales.trap("1 bit", "with 1 bit q_max is 0: the scale is 2·max |w|.",
@@ -110,7 +110,7 @@ channel_scales.trap("first input", "this looks at a filter's first input channel
 channel_scales.trap("first weight", "this looks at the first weight of each row: a filter has rows of its own.",
                     _by(lambda w: _magnitudes(w[..., :1])))
 channel_scales.trap("scale of 0", "a channel of zeros gets a scale of 0, by which nothing can be divided.",
-                    lambda w, bits: _magnitudes(w) / symmetric_steps(bits))
+                    lambda w, bits: _magnitudes(w) / symmetric_steps(bits), seen=True)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # QU-4
