@@ -7,6 +7,8 @@ distinct values x[edges[c]] ... x[edges[c + 1] - 1], value i standing for ``coun
 
 import numpy as np
 
+from minicompress import expect
+
 
 def kmeans(w, k, *, init="linear", rng=None, max_iter=300, tol=0.0):
     """Cluster numbers by Lloyd's algorithm: assign each to the nearest centroid, move each centroid to its mean.
@@ -40,11 +42,8 @@ def kmeans(w, k, *, init="linear", rng=None, max_iter=300, tol=0.0):
     >>> centroids, codes.tolist()
     (array([0.1, 4.2]), [[0, 0], [1, 1]])
     """
-    w, k = _checked(w, k)
-    if isinstance(max_iter, bool) or not isinstance(max_iter, (int, np.integer)) or max_iter < 1:
-        raise ValueError(f"max_iter is {max_iter!r}, expected an integer of at least 1")
-    if not tol >= 0:
-        raise ValueError(f"tol is {tol!r}, expected a number ≥ 0")
+    w, k, max_iter = _numbers(w), _clusters(k), expect.integer("max_iter", max_iter, 1)
+    expect.that(tol >= 0, f"tol is {tol!r}, expected a number ≥ 0")
     x, count, exponent = _distinct(w)
     centroids = np.ldexp(_start(w, k, init, rng), -exponent)
     middle = x[len(x) // 2]  # prefix sums of centred values round less
@@ -91,7 +90,7 @@ def optimal(w, k):
     >>> centroids, codes
     (array([ 0.5, 10. ]), array([0, 0, 1], dtype=uint8))
     """
-    w, k = _checked(w, k)
+    w, k = _numbers(w), _clusters(k)
     x, count, exponent = _distinct(w)
     if k >= len(x):
         centroids, codes = np.unique(w, return_inverse=True)
@@ -103,21 +102,17 @@ def optimal(w, k):
 # Shared by both: in and out
 
 
-def _checked(w, k):
+def _clusters(k):
+    return expect.integer("k", k, 1, 65536, TypeError)
+
+
+def _numbers(w):
     w = np.asarray(w)
-    if w.dtype not in (np.float16, np.float32, np.float64):
-        if w.dtype.kind not in "biuf":
-            raise TypeError(f"w has dtype {w.dtype}, expected real numbers")
+    if w.dtype.kind in "biuf" and w.dtype not in (np.float16, np.float32, np.float64):
         w = w.astype(np.float64)
-    if w.size == 0:
-        raise ValueError(f"w is empty (shape {w.shape}), expected at least one number")
-    if not np.isfinite(w).all():
-        raise ValueError(f"w holds {np.count_nonzero(~np.isfinite(w))} NaN or infinite of {w.size} numbers")
-    if not isinstance(k, (int, np.integer)) or isinstance(k, bool):
-        raise TypeError(f"k is {k!r}, expected an integer")
-    if not 1 <= k <= 65536:
-        raise ValueError(f"k is {k}, expected 1 to 65536")
-    return w + w.dtype.type(0), int(k)  # −0.0 becomes 0.0: equal numbers are one value, whichever comes first
+    expect.reals("w", w, finite=True)
+    expect.that(w.size, lambda: f"w is empty (shape {w.shape}), expected at least one number")
+    return w + w.dtype.type(0)  # −0.0 becomes 0.0: equal numbers are one value, whichever comes first
 
 
 def _distinct(w):
@@ -164,8 +159,6 @@ def _boundaries(centroids):
 def _start(w, k, init, rng):
     """Ascending starting centroids, float64."""
     name = init if isinstance(init, str) else "array"
-    if name == "forgy" and not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng is {rng!r}, expected a numpy.random.Generator for init=\"forgy\"")
     if name == "linear":
         low, high = w.min(), w.max()
         return np.linspace(low / 2, high / 2, k, dtype=np.float64) * 2  # halves, because high - low may overflow
@@ -173,13 +166,13 @@ def _start(w, k, init, rng):
         position = ((np.arange(k) + 0.5) * w.size / k).astype(np.intp)
         return np.sort(w, axis=None)[position].astype(np.float64)
     if name == "forgy":
+        expect.a(np.random.Generator, "rng", rng, "a numpy.random.Generator for init=\"forgy\"")
         return np.sort(rng.choice(w.ravel(), min(k, w.size), replace=False)).astype(np.float64)
-    if name != "array":
-        raise ValueError(f"init is {init!r}, expected \"linear\", \"density\", \"forgy\" or an array of centroids")
+    expect.that(name == "array",
+                lambda: f"init is {init!r}, expected \"linear\", \"density\", \"forgy\" or an array of centroids")
     start = np.asarray(init, dtype=np.float64)
-    if start.ndim != 1 or not 1 <= len(start) <= k or not np.isfinite(start).all():
-        raise ValueError(f"init has shape {start.shape}, expected 1 to k = {k} finite centroids in one dimension")
-    return np.sort(start)
+    fits = start.ndim == 1 and 1 <= len(start) <= k and np.isfinite(start).all()
+    return np.sort(expect.shaped("init", start, f"1 to k = {k} finite centroids in one dimension", fits))
 
 
 def _reseed(x, count, edges, centroids):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minicompress import atomic, binarization, coding, nn, pruning, quantization
+from minicompress import atomic, binarization, coding, expect, nn, pruning, quantization
 from minicompress.coding.bits import read_varint, varint
 from minicompress.forms import Codebook, Dense, Sparse
 
@@ -69,20 +69,17 @@ def save(model, path, *, entropy=True):
     ...     save(models.mlp([4, 3], rng=np.random.default_rng(0)), folder + "/small.mcz").sizes["payload"]
     48
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model is a {type(model).__name__}, expected a Module")
+    expect.a(nn.Module, "model", model)
     path = Path(path)
-    if path.suffix != ".mcz":
-        raise ValueError(f"path is {str(path)!r}, expected the suffix .mcz")
+    expect.that(path.suffix == ".mcz", f"path is {str(path)!r}, expected the suffix .mcz")
     description = _description(model)
     text = _text(description)
-    if len(text) > MOST_TEXT:
-        raise ValueError(f"the description of the model has {len(text)} bytes, expected at most {MOST_TEXT}")
+    expect.that(len(text) <= MOST_TEXT, f"the model's description has {len(text)} bytes, expected at most {MOST_TEXT}")
     _built(description)  # refuses what no reader would accept
     forms = {name: parameter.form() for name, parameter in model.named_latents()}
     for name, buffer in model.named_buffers():
-        if buffer.dtype not in (np.float32, np.float64, np.int32):
-            raise TypeError(f"buffer {name!r} is {buffer.dtype}, expected float32, float64 or int32")
+        expect.that(buffer.dtype in (np.float32, np.float64, np.int32),
+                    f"buffer {name!r} is {buffer.dtype}, expected float32, float64 or int32", TypeError)
         forms[name] = Dense(buffer)
     coded = [coding.encode(form, entropy=entropy) for form in forms.values()]
     body = b"".join([varint(len(text)), text, *map(bytes, coded)])
@@ -110,8 +107,7 @@ def load(path, *, into=None, max_bytes=2**30):
     ...     load(folder + "/small.mcz").fc1.weight.shape
     (3, 4)
     """
-    if not isinstance(into, nn.Module | None):
-        raise TypeError(f"into is a {type(into).__name__}, expected a Module or None")
+    expect.a(nn.Module | None, "into", into, "a Module or None")
     reader, description = _open(path, max_bytes)
     with _refusing(path):
         own = _built(description)
@@ -215,8 +211,7 @@ def _parse(text):
 
 def _open(path, max_bytes):
     """Check a file as a whole; returns a Reader behind the description, and the description."""
-    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int | np.integer):
-        raise TypeError(f"max_bytes is {max_bytes!r}, expected an integer")
+    max_bytes = expect.integer("max_bytes", max_bytes, kind=TypeError)
     with open(path, "rb") as file, _refusing(path):
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:

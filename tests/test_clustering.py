@@ -144,7 +144,7 @@ def test_tolerance_stops_earlier():
 @BOTH
 @pytest.mark.parametrize(("w", "k", "message"), [
     ([], 2, "empty"), ([1.0, np.nan], 2, "1 NaN or infinite of 2"), ([1.0, np.inf], 2, "NaN or infinite"),
-    ([1.0], 0, "k is 0, expected 1 to 65536"), ([1.0], 65537, "k is 65537"), ([1.0], -1, "k is -1"),
+    ([1.0], 0, "k is 0, expected an integer from 1 to 65536"), ([1.0], 65537, "k is 65537"), ([1.0], -1, "k is -1"),
     ([1.0], 2.0, "k is 2.0, expected an integer"), ([1.0], True, "k is True"), ([1.0], None, "k is None"),
     ([1j], 2, "complex128, expected real"), (["a"], 2, "expected real"),
 ])
@@ -154,8 +154,9 @@ def test_bad_input(cluster, w, k, message):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"init": "random"}, 'init is \'random\', expected "linear"'), ({"init": "forgy"}, "rng is None, expected"),
-    ({"init": "forgy", "rng": 3}, "rng is 3"), ({"init": [1.0, 2.0, 3.0]}, r"shape \(3,\), expected 1 to k = 2"),
+    ({"init": "random"}, 'init is \'random\', expected "linear"'), ({"init": "forgy"}, "rng is a NoneType, expected"),
+    ({"init": "forgy", "rng": 3}, "rng is an int, expected"),
+    ({"init": [1.0, 2.0, 3.0]}, r"shape \(3,\), expected 1 to k = 2"),
     ({"init": [[1.0]]}, r"shape \(1, 1\)"), ({"init": [np.nan]}, "finite"), ({"init": []}, r"shape \(0,\)"),
     ({"max_iter": 0}, "max_iter is 0"), ({"max_iter": 1.5}, "max_iter is 1.5"), ({"tol": -1}, "tol is -1"),
     ({"tol": np.nan}, "tol is nan"),

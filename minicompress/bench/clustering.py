@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.claims import Claim, Quantity, milliseconds, objective_times, precise_times
 from minicompress.clustering import kmeans, optimal
 from minicompress.columns import table
@@ -27,9 +28,8 @@ def run(*, seed=0, repeats=9, threads=(1, 2)):
     Raises ModuleNotFoundError, naming the extra, if a peer is not installed.
     """
     missing = [package for package in ("kmeans1d", "sklearn") if find_spec(package) is None]
-    if missing:
-        raise ModuleNotFoundError(f"the clustering benchmark compares with {' and '.join(missing)}: "
-                                  "pip install minicompress[bench]")
+    expect.that(not missing, f"the clustering benchmark compares with {' and '.join(missing)}: "
+                "pip install minicompress[bench]", ModuleNotFoundError)
     from threadpoolctl import threadpool_limits
 
     w = np.random.default_rng(seed).standard_normal(WEIGHTS).astype(np.float32)

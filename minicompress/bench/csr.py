@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 from scipy import sparse
 
+from minicompress import expect
 from minicompress.claims import Claim, Quantity, milliseconds, percent, precise_times
 from minicompress.coding import csr as coder
 from minicompress.columns import table
@@ -30,9 +31,8 @@ def run(*, seed=0, repeats=15, seconds=0.001):
 
     Raises ModuleNotFoundError, naming the extra, if the package that bounds the threads is not installed.
     """
-    if find_spec("threadpoolctl") is None:
-        raise ModuleNotFoundError("the benchmark of sparse rows runs on one thread by threadpoolctl: "
-                                  "pip install minicompress[bench]")
+    expect.that(find_spec("threadpoolctl"), "the benchmark of sparse rows runs on one thread by threadpoolctl: "
+                "pip install minicompress[bench]", ModuleNotFoundError)
     from threadpoolctl import threadpool_limits
 
     rng, results = np.random.default_rng(seed), []

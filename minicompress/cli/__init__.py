@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import minicompress
-from minicompress import atomic, recipes
+from minicompress import atomic, expect, recipes
 from minicompress.experiments import compare, hardware, reproduce, results
 from minicompress.recipes import Lab, files, fresh, jobs
 
@@ -72,12 +72,9 @@ def _deliver(report, text, destination):
 def _check_output(path):
     """Refuse a file that can't be written, before minutes are spent on what it shall hold."""
     path = Path(path)
-    if path.is_dir():
-        raise Refused(f"{path} is a folder, expected the name of a file")
-    if not path.parent.is_dir():
-        raise Refused(f"there is no folder {path.parent} to write {path.name} into")
-    if not os.access(path.parent, os.W_OK):
-        raise Refused(f"the folder {path.parent} can't be written to")
+    expect.that(not path.is_dir(), f"{path} is a folder, expected the name of a file", Refused)
+    expect.that(path.parent.is_dir(), f"there is no folder {path.parent} to write {path.name} into", Refused)
+    expect.that(os.access(path.parent, os.W_OK), f"the folder {path.parent} can't be written to", Refused)
 
 
 def _say(words):
@@ -127,8 +124,7 @@ def _heading(report):
 def _compress(args):
     file = Path(args.out)
     _check_output(file)
-    if file.suffix != ".mcz":
-        raise Refused(f"{file}: expected a name that ends in .mcz")
+    expect.that(file.suffix == ".mcz", f"{file}: expected a name that ends in .mcz", Refused)
     with refusing(ValueError, TypeError, OSError, MemoryError):
         job = recipes.prepare(args.data, args.model, seed=args.seed, shortened=args.quick)
     work = jobs.work_folder(file)
@@ -269,8 +265,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _seed(text):
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    whole = text.isascii() and text.isdigit()
+    expect.that(whole, f"{text!r} is no whole number from 0 on", argparse.ArgumentTypeError)
     return int(text)
 
 

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict
 
-from minicompress import checker
+from minicompress import checker, expect
 from minicompress.checker.paper import Citation
 from minicompress.lessons import grading, notebooks
 
@@ -89,6 +89,6 @@ def _notebooks(args):
 
 
 def _count(text):
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    whole = text.isascii() and text.isdigit() and int(text)
+    expect.that(whole, f"{text!r} is no whole number from 1 on", argparse.ArgumentTypeError)
     return int(text)

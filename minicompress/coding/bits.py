@@ -6,6 +6,8 @@ write it on paper (`numpy.packbits` does the same). The last byte is filled up w
 
 import numpy as np
 
+from minicompress import expect
+
 CHUNK = 1 << 14  # numbers unpacked at once: the working space stays small whatever the length
 
 
@@ -19,10 +21,7 @@ def integers(**arrays):
     >>> integers(codes=[1, 2])
     [array([1, 2])]
     """
-    for name, array in arrays.items():
-        if np.size(array) and np.asarray(array).dtype.kind not in "iu":
-            raise ValueError(f"{name} are {np.asarray(array).dtype}, expected integers")
-    return [np.asarray(array, np.int64) for array in arrays.values()]
+    return [np.asarray(expect.integral(name, array, kind=ValueError), np.int64) for name, array in arrays.items()]
 
 
 def pack(values, widths):
@@ -39,13 +38,11 @@ def pack(values, widths):
     'a8'
     """
     values = np.asarray(values)
-    if values.size and (values.ndim != 1 or values.dtype.kind not in "iub"):
-        raise ValueError(f"values are {values.dtype} of shape {values.shape}, expected integers in one dimension")
-    widths = np.broadcast_to(np.asarray(widths, np.int64), values.shape)
-    if widths.size and not 0 <= widths.min() <= widths.max() <= 32:
-        raise ValueError(f"widths span {widths.min()} to {widths.max()} bits, expected 0 to 32")
-    if np.any(values < 0) or np.any(values.astype(np.uint64) >> widths.astype(np.uint64)):
-        raise ValueError("a value is negative or does not fit its width")
+    expect.that(not values.size or (values.ndim == 1 and values.dtype.kind in "iub"),
+                lambda: f"values are {values.dtype} of shape {values.shape}, expected integers in one dimension")
+    widths = expect.integral("widths", np.broadcast_to(np.asarray(widths, np.int64), values.shape), 0, 32)
+    fit = np.all(values >= 0) and not np.any(values.astype(np.uint64) >> widths.astype(np.uint64))
+    expect.that(fit, "a value is negative or does not fit its width")
     ends = np.cumsum(widths)
     total = int(ends[-1]) if ends.size else 0
     starts = ends - widths
@@ -76,8 +73,7 @@ def unpack(data, width, count, dtype=np.uint32):
     >>> unpack(bytes.fromhex("1230"), 4, 3).tolist()
     [1, 2, 3]
     """
-    if not 0 <= width <= 32:
-        raise ValueError(f"width is {width} bits, expected 0 to 32")
+    expect.integer("width", width, 0, 32)
     used = width * count
     if len(data) != (used + 7) // 8:
         raise CorruptDataError(f"{len(data)} bytes for {count} numbers of {width} bits, expected {(used + 7) // 8}")
@@ -100,8 +96,7 @@ def varint(value):
     >>> varint(300).hex()
     'ac02'
     """
-    if not 0 <= value < 1 << 63:
-        raise ValueError(f"value is {value}, expected 0 to 2^63 - 1")
+    expect.that(0 <= value < 1 << 63, f"value is {value}, expected 0 to 2^63 - 1")
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

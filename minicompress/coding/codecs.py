@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.coding import masks, relative_index, symbols
 from minicompress.coding.bits import CHUNK, CorruptDataError, pack, unpack
 from minicompress.coding.parts import Encoded, Reader, Writer
@@ -51,8 +52,8 @@ def encode(form, *, entropy=True):
     inner, depth = form, 0
     while isinstance(inner, Sparse):
         inner, depth = inner.inner, depth + 1
-    if depth > DEEPEST or len(inner.shape) > MOST_AXES:
-        raise ValueError(f"{depth} forms deep with {len(inner.shape)} axes, expected at most {DEEPEST} and {MOST_AXES}")
+    expect.that(depth <= DEEPEST and len(inner.shape) <= MOST_AXES, lambda: f"the form is {depth} deep with "
+                f"{len(inner.shape)} axes, expected at most {DEEPEST} and {MOST_AXES}")
     writer = Writer(entropy)
     writer.number(len(form.shape))
     for n in form.shape:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.coding.bits import CorruptDataError, integers
 
 
@@ -22,8 +23,7 @@ def encode(matrix):
     ([5, 7, 8], [1, 0, 2], [0, 1, 1, 3])
     """
     matrix = np.asarray(matrix)
-    if matrix.ndim != 2:
-        raise ValueError(f"matrix has shape {matrix.shape}, expected (rows, columns)")
+    expect.shaped("matrix", matrix, "(rows, columns)", matrix.ndim == 2)
     rows, columns = np.nonzero(matrix)  # in row-major order
     indptr = np.zeros(len(matrix) + 1, np.int64)
     np.cumsum(np.bincount(rows, minlength=len(matrix)), out=indptr[1:])

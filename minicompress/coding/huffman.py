@@ -8,6 +8,7 @@ to the file is the length of each lane.
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.claims import Method
 from minicompress.coding.bits import CorruptDataError, pack, windows
 
@@ -47,15 +48,15 @@ def code_lengths(counts, max_bits=None):
     [1, 3, 3, 3, 3]
     """
     counts = np.asarray(counts)
-    if counts.ndim != 1 or (counts.size and (counts.dtype.kind not in "iu" or counts.min() < 0)):
-        raise ValueError(f"counts are {counts.dtype} of shape {counts.shape}, expected integers ≥ 0 in one dimension")
-    if counts.sum(dtype=np.float64) >= 2**53:
-        raise ValueError(f"counts sum to {counts.sum(dtype=np.float64):g}, expected less than 2^53")
+    fit = counts.ndim == 1 and (not counts.size or (counts.dtype.kind in "iu" and counts.min() >= 0))
+    expect.that(fit, f"counts are {counts.dtype} of shape {counts.shape}, expected integers ≥ 0 in one dimension")
+    total = counts.sum(dtype=np.float64)
+    expect.that(total < 2**53, f"counts sum to {total:g}, expected less than 2^53")
     lengths = np.zeros(len(counts), np.uint8)
     used = np.flatnonzero(counts)
     max_bits = default_limit(len(used)) if max_bits is None else max_bits
-    if max_bits < 1 or len(used) > 1 << min(max_bits, 32):
-        raise ValueError(f"max_bits is {max_bits}, too few for {len(used)} symbols")
+    expect.that(max_bits >= 1 and len(used) <= 1 << min(max_bits, 32),
+                f"max_bits is {max_bits}, too few for {len(used)} symbols")
     if len(used) <= 1:
         lengths[used] = 1
         return lengths
@@ -114,16 +115,15 @@ def encode(symbols, lengths, lanes=1):
     >>> f"{payload[0]:08b}", lane_bits
     ('01000000', array([4]))
     """
-    symbols, lengths = np.asarray(symbols), np.asarray(lengths)
-    for name, array in (("symbols", symbols), ("lengths", lengths)):
-        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-            raise ValueError(f"{name} are {array.dtype} of shape {array.shape}, expected integers in one dimension")
-    if not 1 <= lanes <= max(1, symbols.size):
-        raise ValueError(f"lanes is {lanes}, expected 1 to {max(1, symbols.size)} for {symbols.size} symbols")
+    symbols, lengths = (expect.integral(name, array, kind=ValueError)
+                        for name, array in (("symbols", symbols), ("lengths", lengths)))
+    expect.that(symbols.ndim == lengths.ndim == 1, f"symbols have shape {symbols.shape} and lengths {lengths.shape}, "
+                "expected one dimension")
+    expect.integer(f"lanes for {symbols.size} symbols", lanes, 1, max(1, symbols.size))
     if symbols.size == 0:
         return b"", np.zeros(lanes, np.int64)
-    if symbols.min() < 0 or symbols.max() >= len(lengths) or not lengths[symbols].all():
-        raise ValueError(f"symbols span {symbols.min()} to {symbols.max()}, and not all have a code")
+    known = 0 <= symbols.min() <= symbols.max() < len(lengths) and lengths[symbols].all()
+    expect.that(known, lambda: f"symbols span {symbols.min()} to {symbols.max()}, and not all have a code")
     order, codes = canonical(lengths)
     code_of = np.zeros(len(lengths), np.int64)
     code_of[order] = codes

@@ -8,6 +8,7 @@ filler costs another k' bits and needs a code that means zero. So files of this 
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.coding.bits import CorruptDataError, integers
 
 MOST_BITS = 16
@@ -54,12 +55,10 @@ def encode(values, bits=None):
     ([1, 3, 2], [3, 0, 7])
     """
     values = np.asarray(values)
-    if values.ndim != 1:
-        raise ValueError(f"values have shape {values.shape}, expected one dimension")
+    expect.shaped("values", values, "one dimension", values.ndim == 1)
     gap = gaps(values != 0)
     bits = best_bits(gap, 8 * values.dtype.itemsize) if bits is None else bits
-    if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 1 <= bits <= MOST_BITS:
-        raise ValueError(f"bits is {bits!r}, expected an integer from 1 to {MOST_BITS}")
+    expect.integer("bits", bits, 1, MOST_BITS)
     slots = (gap >> bits) + 1  # a filler covers 2^k entries: the zeros that it skips and itself
     at = np.cumsum(slots) - 1
     skipped = np.full(at[-1] + 1 if at.size else 0, 2**bits - 1, np.uint16)

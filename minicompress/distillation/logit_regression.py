@@ -1,5 +1,6 @@
 """A student that learns its teacher's logits themselves."""
 
+from minicompress import expect
 from minicompress.engine import Tensor
 
 from .teachers import teacher_array
@@ -15,10 +16,7 @@ def logit_regression_loss(student_logits, teacher_logits):
     >>> logit_regression_loss(Tensor([[1.0, 2.0]]), np.array([[1.0, 4.0]], np.float32)).item()
     2.0
     """
-    v = teacher_array(teacher_logits)
-    if not isinstance(student_logits, Tensor):
-        raise TypeError(f"student_logits are a {type(student_logits).__name__}, expected a Tensor")
-    if student_logits.ndim != 2 or v.shape != student_logits.shape or not v.size:
-        raise ValueError(f"the teacher's logits have shape {v.shape}, the student's {student_logits.shape}, expected "
-                         "the same (N, C), neither 0")
-    return ((student_logits - v.astype(student_logits.dtype, copy=False)) ** 2).sum() / (2 * len(v))
+    v, z = teacher_array(teacher_logits), expect.a(Tensor, "student_logits", student_logits)
+    fits = z.ndim == 2 and v.shape == z.shape and v.size
+    expect.shaped("the teacher's logits", v, f"the student's, {z.shape}, and (N, C), neither 0", fits)
+    return ((z - v.astype(z.dtype, copy=False)) ** 2).sum() / (2 * len(v))

@@ -1,12 +1,13 @@
 """Distillation as an objective for the one training loop."""
 
+from minicompress import expect
 from minicompress.engine import Tensor
 from minicompress.nn import Module, evaluating
 from minicompress.training import predict
 
-from .soft_targets import checked_parts, soft_target_loss
+from .soft_targets import parts, soft_target_loss
 from .softened import require_temperature
-from .teachers import checked_weights
+from .teachers import mixture
 
 
 class SoftTargets:
@@ -35,13 +36,11 @@ class SoftTargets:
     """
 
     def __init__(self, teacher, *, temperature, alpha, beta=None, scale="T^2", weights=None, combine="probabilities"):
-        self.teachers = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
-        for module in self.teachers:
-            if not isinstance(module, Module):
-                raise TypeError(f"the teacher is a {type(module).__name__}, expected a Module or a list of them")
-        alpha, beta = checked_parts(alpha, beta, scale)
+        teachers = teacher if isinstance(teacher, list | tuple) else [teacher]
+        self.teachers = [expect.a(Module, "the teacher", one, "a Module or a list of them") for one in teachers]
+        alpha, beta = parts(alpha, beta, scale)
         self.options = {"temperature": require_temperature(temperature), "alpha": alpha, "beta": beta, "scale": scale,
-                        "weights": checked_weights(weights, len(self.teachers), combine), "combine": combine}
+                        "weights": mixture(weights, len(self.teachers), combine), "combine": combine}
         self._split = self._logits = None  # what was last asked about, and the answers: (N, C) of each teacher
 
     def __call__(self, model, batch):

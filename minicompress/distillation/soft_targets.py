@@ -4,11 +4,9 @@ Throughout z are a student's logits (N, C), v a teacher's, τ the temperature an
 means over the batch.
 """
 
-import math
-from numbers import Real
-
 import numpy as np
 
+from minicompress import expect
 from minicompress.nn import functional
 
 from .softened import cooled, require_temperature
@@ -43,39 +41,33 @@ def soft_target_loss(student_logits, teacher_logits, target, *, temperature, alp
     >>> round(soft_target_loss(z, v, None, temperature=2.0, alpha=0.0).item(), 4)  # 2² · log 2
     2.7726
     """
-    temperature, (alpha, beta) = require_temperature(temperature), checked_parts(alpha, beta, scale)
-    if alpha and target is None:
-        raise ValueError(f"alpha is {alpha} but there are no labels: without any, alpha must be 0")
+    temperature, (alpha, beta) = require_temperature(temperature), parts(alpha, beta, scale)
+    expect.that(not alpha or target is not None, f"alpha is {alpha}, expected 0, as there are no labels")
     hard = alpha * functional.cross_entropy(student_logits, target) if alpha else 0.0
     if not beta:
         return hard
     p = soft_targets(teacher_logits, temperature=temperature, weights=weights, combine=combine)
     z = cooled(student_logits, temperature)
-    if p.shape != z.shape:
-        raise ValueError(f"the teacher's logits have shape {p.shape}, the student's {z.shape}")
-    if temperature > HOTTEST_SINGLE and np.float32 in (p.dtype, z.dtype):
-        raise ValueError(f"temperature is {temperature!r}, expected at most {HOTTEST_SINGLE} for float32, in which "
-                         "rounding takes up to 1 % of the soft gradient there; beyond, use float64")
+    _require_fit(p, z, temperature)
     return hard + beta * SCALES[scale](temperature) * functional.cross_entropy(z, p)
 
 
-def checked_parts(alpha, beta, scale):
+def _require_fit(p, z, temperature):
+    fine = temperature <= HOTTEST_SINGLE or np.float32 not in (p.dtype, z.dtype)
+    expect.shaped("the teacher's logits", p, f"the student's, {z.shape}", p.shape == z.shape)
+    expect.that(fine, f"temperature is {temperature}, expected at most {HOTTEST_SINGLE} for float32, where rounding "
+                "takes up to 1 % of the soft gradient; beyond, use float64")
+
+
+def parts(alpha, beta, scale):
     """(alpha, beta), beta being 1 − alpha for None; TypeError for no numbers, ValueError for other ones or scales."""
-    if scale not in SCALES:
-        raise ValueError(f"scale is {scale!r}, expected one of {tuple(SCALES)}")
-    _require_number(alpha=alpha, beta=0.0 if beta is None else beta)
-    if not 0 <= alpha < math.inf or (beta is None and alpha > 1):
-        raise ValueError(f"alpha is {alpha!r}, expected a number of at least 0, and at most 1 unless beta is given")
+    expect.one_of("scale", scale, SCALES)
+    expect.number("alpha", alpha, 0)
+    expect.that(alpha <= 1 or beta is not None, f"alpha is {alpha}, expected at most 1 unless beta is given")
     beta = 1 - alpha if beta is None else beta
-    if not 0 <= beta < math.inf or alpha == beta == 0:
-        raise ValueError(f"beta is {beta!r}, expected a finite number of at least 0, and above it if alpha is 0")
+    expect.number("beta", beta, 0)
+    expect.that(alpha or beta, f"beta is {beta}, expected above 0, as alpha is 0")
     return float(alpha), float(beta)
-
-
-def _require_number(**numbers):
-    for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, Real):
-            raise TypeError(f"{name} is {number!r}, expected a number")
 
 
 def lambda_loss(student_logits, teacher_logits, target, *, temperature, weight):
@@ -90,8 +82,5 @@ def lambda_loss(student_logits, teacher_logits, target, *, temperature, weight):
     >>> round(lambda_loss(z, v, np.array([1]), temperature=2.0, weight=0.5).item(), 4)  # 1.5 · log 2
     1.0397
     """
-    _require_number(weight=weight)
-    if not 0 <= weight < math.inf:
-        raise ValueError(f"weight is {weight!r}, expected a finite number of at least 0")
-    return soft_target_loss(student_logits, teacher_logits, target, temperature=temperature, alpha=1.0, beta=weight,
-                            scale="1")
+    return soft_target_loss(student_logits, teacher_logits, target, temperature=temperature, alpha=1.0,
+                            beta=expect.number("weight", weight, 0), scale="1")

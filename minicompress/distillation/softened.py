@@ -1,7 +1,6 @@
 """The softmax at a temperature: the higher, the flatter (Hinton, Vinyals & Dean 2015)."""
 
-from numbers import Real
-
+from minicompress import expect
 from minicompress.engine import Tensor, log_softmax, softmax
 
 COLDEST, HOTTEST = 1e-6, 1e9  # within these nothing overflows for logits up to 10^4, even in float32
@@ -33,15 +32,11 @@ def log_softened(logits, temperature):
 
 def cooled(logits, temperature):
     """(z − max z)/T, which has z/T's softmax: the largest is 0 before anything is divided, so nothing overflows."""
-    if not isinstance(logits, Tensor):
-        raise TypeError(f"logits are a {type(logits).__name__}, expected a Tensor (N, C)")
-    if logits.ndim != 2 or 0 in logits.shape:
-        raise ValueError(f"logits have shape {logits.shape}, expected (N, C)")
+    expect.a(Tensor, "logits", logits, "a Tensor (N, C)")
+    expect.shaped("logits", logits, "(N, C)", logits.ndim == 2 and 0 not in logits.shape)
     return (logits - logits.data.max(axis=1, keepdims=True)) / require_temperature(temperature)
 
 
 def require_temperature(temperature):
     """The temperature as a float; ValueError unless it is a number from `COLDEST` to `HOTTEST`."""
-    if isinstance(temperature, bool) or not isinstance(temperature, Real) or not COLDEST <= temperature <= HOTTEST:
-        raise ValueError(f"temperature is {temperature!r}, expected a number from {COLDEST} to {HOTTEST}")
-    return float(temperature)
+    return expect.number("temperature", temperature, COLDEST, HOTTEST, kind=ValueError)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.engine import Tensor
 
 from .softened import softened
@@ -29,31 +30,25 @@ def soft_targets(teacher_logits, *, temperature, weights=None, combine="probabil
     """
     each = teacher_logits if isinstance(teacher_logits, list | tuple) else [teacher_logits]
     teachers = [teacher_array(logits) for logits in each]
-    weights = checked_weights(weights, len(teachers), combine)
-    if len({v.shape for v in teachers}) > 1:
-        raise ValueError(f"teachers' logits have shapes {[v.shape for v in teachers]}, expected one (N, C)")
+    weights, shapes = mixture(weights, len(teachers), combine), [v.shape for v in teachers]
+    expect.that(len(set(shapes)) == 1, f"the teachers' logits have shapes {shapes}, expected one (N, C)")
     if combine == "probabilities":
         teachers = [softened(Tensor(v), temperature).data for v in teachers]
     mixed = sum(v.dtype.type(w) * v for v, w in zip(teachers, weights, strict=True))
     return mixed if combine == "probabilities" else softened(Tensor(mixed), temperature).data
 
 
-def checked_weights(weights, teachers, combine):
+def mixture(weights, teachers, combine):
     """The weights of so many teachers, equal ones for None; ValueError, with the values, for what is no mixture."""
-    if combine not in COMBINE:
-        raise ValueError(f"combine is {combine!r}, expected one of {COMBINE}")
+    expect.one_of("combine", combine, COMBINE)
     weights = np.full(teachers, 1 / max(teachers, 1)) if weights is None else np.asarray(weights, float)
-    if not teachers or weights.shape != (teachers,) or not (weights >= 0).all() or abs(weights.sum() - 1) > 1e-6:
-        raise ValueError(f"weights are {weights.tolist()} for {teachers} teachers, expected one each, none negative, "
-                         "of sum 1")
+    fits = weights.shape == (teachers,) and (weights >= 0).all() and abs(weights.sum() - 1) <= 1e-6  # none: sum 0
+    expect.that(fits, f"weights are {weights.tolist()} for {teachers} teachers, expected one each, from 0 on, of sum 1")
     return weights
 
 
 def teacher_array(logits):
     """A teacher's logits as an array; TypeError and ValueError for what is not float, or not finite."""
-    array = logits.data if isinstance(logits, Tensor) else np.asarray(logits)
-    if array.dtype.char not in "fd":
-        raise TypeError(f"the teacher's logits of shape {array.shape} are {array.dtype}, expected float32 or float64")
-    if not np.isfinite(array).all():
-        raise ValueError(f"the teacher's logits are not all finite: {np.sum(~np.isfinite(array))} of {array.size}")
-    return array
+    v = logits.data if isinstance(logits, Tensor) else np.asarray(logits)
+    expect.that(v.dtype.char in "fd", f"the teacher's logits are {v.dtype}, expected float32 or float64", TypeError)
+    return expect.reals("the teacher's logits", v, finite=True)

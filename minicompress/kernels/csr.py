@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from minicompress import expect
+
 FEW = 32  # columns: below, one product after the other is faster than a BLAS call for each row of the matrix
 
 
@@ -28,20 +30,16 @@ class CSR:
     __array_ufunc__ = None  # so that ndarray @ CSR is an error, not an array of objects
 
     def __init__(self, data, indices, indptr, shape):
-        data, indices, indptr, (rows, columns) = np.asarray(data), np.asarray(indices), np.asarray(indptr), shape
-        if data.dtype not in (np.float32, np.float64):
-            raise TypeError(f"data are {data.dtype}, expected float32 or float64")
-        for name, array in (("indices", indices), ("indptr", indptr)):
-            if array.size and array.dtype.kind not in "iu":
-                raise TypeError(f"{name} are {array.dtype}, expected integers")
-        if data.ndim != 1 or indices.shape != data.shape or indptr.shape != (rows + 1,):
-            raise ValueError(f"data {data.shape}, indices {indices.shape}, indptr {indptr.shape} do not fit {shape}: "
-                             f"expected (a,), (a,), ({rows + 1},)")
-        indices, indptr = indices.astype(np.intp), indptr.astype(np.intp)
-        if indptr[0] != 0 or indptr[-1] != len(data) or (np.diff(indptr) < 0).any():
-            raise ValueError(f"indptr must climb from 0 to {len(data)}, the number of values")
-        if len(indices) and not 0 <= indices.min() <= indices.max() < columns:
-            raise ValueError(f"indices span {indices.min()} to {indices.max()}, expected 0 to {columns - 1}")
+        data, (rows, columns) = np.asarray(data), shape
+        expect.that(data.dtype in (np.float32, np.float64), f"data are {data.dtype}, expected float32 or float64",
+                    TypeError)
+        indices = expect.integral("indices", indices, 0, columns - 1).astype(np.intp)
+        indptr = expect.integral("indptr", indptr).astype(np.intp)
+        expect.that(data.ndim == 1 and indices.shape == data.shape and indptr.shape == (rows + 1,),
+                    lambda: f"data {data.shape}, indices {indices.shape}, indptr {indptr.shape} do not fit {shape}: "
+                    f"expected (a,), (a,), ({rows + 1},)")
+        climbs = indptr[0] == 0 and indptr[-1] == len(data) and (np.diff(indptr) >= 0).all()
+        expect.that(climbs, f"indptr must climb from 0 to {len(data)}, the number of values")
         self.data, self.indices, self.indptr, self.shape = data, indices, indptr, (rows, columns)
         self._filled = np.flatnonzero(np.diff(indptr))  # reduceat takes an empty row for one of a single element
         self._starts = indptr[self._filled]
@@ -52,10 +50,10 @@ class CSR:
         x has data's dtype and is finite; what it holds in columns that no row reads doesn't matter. For a batch of
         inputs (N, columns) give its transpose. Raises ValueError for another shape, TypeError for another dtype.
         """
-        if not isinstance(x, np.ndarray) or x.dtype != self.data.dtype:
-            raise TypeError(f"x is {getattr(x, 'dtype', type(x).__name__)}, expected an array of {self.data.dtype}")
-        if x.ndim not in (1, 2) or len(x) != self.shape[1]:
-            raise ValueError(f"x has shape {x.shape}, expected ({self.shape[1]},) or ({self.shape[1]}, N)")
+        expect.that(isinstance(x, np.ndarray) and x.dtype == self.data.dtype, lambda: "x is "
+                    f"{getattr(x, 'dtype', type(x).__name__)}, expected an array of {self.data.dtype}", TypeError)
+        columns = self.shape[1]
+        expect.shaped("x", x, f"({columns},) or ({columns}, N)", x.ndim in (1, 2) and len(x) == columns)
         if x.ndim == 1:
             return self._times_vector(x)
         y = np.empty((self.shape[0], x.shape[1]), x.dtype)

@@ -7,7 +7,7 @@ round twice, the product with M₀ is rounded once.
 
 import numpy as np
 
-from minicompress import engine
+from minicompress import engine, expect
 from minicompress.engine import Tensor
 
 INT32 = 2**31 - 1
@@ -53,8 +53,7 @@ def exact_dtype(bound):
     >>> exact_dtype(2**24), exact_dtype(2**24 + 1)
     (<class 'numpy.float32'>, <class 'numpy.float64'>)
     """
-    if bound > INT32:
-        raise ValueError(f"an accumulator could reach {bound}, expected at most {INT32}, the largest int32")
+    expect.that(bound <= INT32, f"an accumulator could reach {bound}, expected at most {INT32}, the largest int32")
     return np.float32 if bound <= FLOAT32 else np.float64
 
 
@@ -117,8 +116,8 @@ def fixed_point_quotients(in_scale, weight_scales, out_scale):
     """
     (a, i), (b, j), (c, k) = map(_significand, (in_scale, weight_scales, out_scale))
     p, e = a * b, i + j - k
-    if (p > c << np.clip(29 - e, 22, 25)).any():
-        raise ValueError(f"a multiplier is {np.ldexp(p / c, e).max()}, expected more than 0 and at most 2^29")
+    expect.that((p <= c << np.clip(29 - e, 22, 25)).all(),
+                lambda: f"a multiplier is {np.ldexp(p / c, e).max()}, expected more than 0 and at most 2^29")
     more = np.full(p.shape, 8)
     for _ in range(2):
         more -= _nearest(p, c, more) >= 1 << 31
@@ -155,8 +154,7 @@ def shared_fixed_point(multipliers):
 
 def _shift(m):
     """The shift with which m·2^shift, rounded, is an integer in [2³⁰, 2³¹), but 62 at most."""
-    if not 0 < m <= 2**29:
-        raise ValueError(f"a multiplier is {float(m)}, expected more than 0 and at most 2^29")
+    expect.that(0 < m <= 2**29, lambda: f"a multiplier is {float(m)}, expected more than 0 and at most 2^29")
     shift = 31 - m.numerator.bit_length() + m.denominator.bit_length()  # m·2^shift lies between 2³⁰ and 2³²
     while _rounded(m, shift) >= 1 << 31:  # once for the width, once more where rounding gave 2³¹
         shift -= 1
@@ -191,8 +189,7 @@ def average(codes, kernel, stride):
     """
     height, width = codes.shape[2:]
     size = [(length - kernel) // stride + 1 for length in (height, width)]
-    if min(size) < 1:
-        raise ValueError(f"a window of {kernel} does not fit images of {height}×{width}")
+    expect.that(min(size) >= 1, f"a window of {kernel} does not fit images of {height}×{width}")
     total = 0
     for i in range(kernel):
         for j in range(kernel):

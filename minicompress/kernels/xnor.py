@@ -10,6 +10,8 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from minicompress import expect
+
 WORD = 64
 BLOCK, WIDE = 1 << 18, 4096  # words that are worked on at a time, and most words of one row of them
 BUFFER = 1024  # elements of a ufunc's buffer while words are counted: less than most rows, by default it is 8192
@@ -29,10 +31,8 @@ def pack(x):
     array([[13]], dtype=uint64)
     """
     x = np.asarray(x)
-    if x.ndim < 2 or x.shape[1] == 0:
-        raise ValueError(f"x has shape {x.shape}, expected (N, n, …) with n of at least 1")
-    if x.dtype.kind not in "biuf":
-        raise TypeError(f"x is an array of {x.dtype}, expected real numbers or booleans")
+    expect.shaped("x", x, "(N, n, …) with n of at least 1", x.ndim >= 2 and x.shape[1])
+    expect.that(x.dtype.kind in "biuf", f"x is an array of {x.dtype}, expected real numbers or booleans", TypeError)
     bits = np.ascontiguousarray(np.moveaxis(x if x.dtype == bool else x >= 0, 1, -1))
     octets = np.packbits(bits, axis=-1, bitorder="little")
     words = np.zeros((*bits.shape[:-1], -(-x.shape[1] // WORD)), "<u8")
@@ -53,8 +53,7 @@ def matmul(a_words, b_words, n):
     >>> matmul(pack(a), pack(b), 3), a @ b.T
     (array([[ 1, -3]], dtype=int32), array([[ 1, -3]]))
     """
-    _check(2, a_words=a_words, b_words=b_words)
-    n = _count(n, a_words=a_words, b_words=b_words)
+    n = _count(n, 2, a_words=a_words, b_words=b_words)
     return n - 2 * _differing(a_words, b_words)
 
 
@@ -73,13 +72,12 @@ def conv2d(x_words, weight_words, n, *, stride=1, padding=0):
     array([[[[12, 12],
              [12, 12]]]], dtype=int32)
     """
-    _check(4, x_words=x_words, weight_words=weight_words)
-    n = _count(n, x_words=x_words, weight_words=weight_words)
+    n = _count(n, 4, x_words=x_words, weight_words=weight_words)
     images, (filters, words, k, _) = x_words.transpose(1, 2, 3, 0), weight_words.shape  # (W, H, H′, N)
     (_, height, width, batch), p = images.shape, padding
-    if k != weight_words.shape[3] or min(height, width) + 2 * p < k or stride < 1 or p < 0:
-        raise ValueError(f"images {x_words.shape}, filters {weight_words.shape}, stride {stride}, padding {p}: "
-                         "expected square filters no larger than the padded images, stride >= 1, padding >= 0")
+    expect.that(k == weight_words.shape[3] and min(height, width) + 2 * p >= k and stride >= 1 and p >= 0,
+                lambda: f"images {x_words.shape}, filters {weight_words.shape}, stride {stride}, padding {p}: "
+                "expected square filters no larger than the padded images, stride >= 1, padding >= 0")
     frame = np.zeros((words, height + 2 * p, width + 2 * p, batch), np.uint64)
     frame[:, p:p + height, p:p + width] = images
     columns = _windows(frame, k, stride, axes=(1, 2)).transpose(0, 4, 5, 1, 2, 3)  # (W, k, k, H_out, W_out, N)
@@ -126,25 +124,16 @@ def _differing(a, b):
     return total.T
 
 
-def _check(ndim, **arrays):
+def _count(n, ndim, **arrays):
+    """n as a Python integer, which leaves int32 as it is, after a look at it and at both arrays of words."""
     for name, words in arrays.items():
-        if not isinstance(words, np.ndarray) or words.dtype != np.uint64:
-            raise TypeError(f"{name} is {getattr(words, 'dtype', type(words).__name__)}, expected uint64 from pack")
-        if words.ndim != ndim or 0 in words.shape[1:]:
-            raise ValueError(f"{name} has shape {words.shape}, expected {ndim} axes and a word a row")
-    a, b = (words.shape for words in arrays.values())
-    if a[1] != b[1]:
-        raise ValueError(f"{' and '.join(arrays)} have {a[1]} and {b[1]} words a row, expected as many")
-
-
-def _count(n, **arrays):
-    """n as a Python integer, after a look at it and at the last word of each row."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer):
-        raise TypeError(f"n is {n!r}, expected an integer")
-    count = next(iter(arrays.values())).shape[1]
-    if not WORD * (count - 1) < n <= WORD * count:
-        raise ValueError(f"n is {n}, which is not what {count} words of {WORD} bits hold")
+        found = getattr(words, "dtype", type(words).__name__)
+        expect.that(found == np.uint64, f"{name} is {found}, expected uint64 from pack", TypeError)
+        expect.shaped(name, words, f"{ndim} axes and a word a row", words.ndim == ndim and 0 not in words.shape[1:])
+    a, b = (words.shape[1] for words in arrays.values())
+    expect.that(a == b, f"{' and '.join(arrays)} have {a} and {b} words a row, expected as many")
+    n = expect.integer(f"n for {a} words of {WORD} bits", n, WORD * (a - 1) + 1, WORD * a, TypeError)
     for name, words in arrays.items():
-        if n % WORD and (words[:, -1] >= np.uint64(1 << n % WORD)).any():
-            raise ValueError(f"{name} has bits set behind the {n}-th of a row, expected none there, as from pack")
-    return int(n)  # a Python integer leaves int32 as it is
+        behind = n % WORD and (words[:, -1] >= np.uint64(1 << n % WORD)).any()
+        expect.that(not behind, f"{name} has bits set behind the {n}-th of a row, expected none there, as from pack")
+    return n

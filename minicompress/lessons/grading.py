@@ -12,6 +12,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from minicompress import expect
 from minicompress.checker import Check, check
 from minicompress.checker.own_process import NoAnswer, ask
 
@@ -33,12 +34,11 @@ def grade(paths):
 
 def _notebooks(path):
     if not path.is_dir():
-        if path.suffix != ".ipynb":
-            raise ValueError(f"{path}: expected a notebook, its name ending in .ipynb, or a folder of them")
+        expect.that(path.suffix == ".ipynb",
+                    f"{path}: expected a notebook, its name ending in .ipynb, or a folder of them")
         return [path]
     found = sorted(file for file in path.rglob("*.ipynb") if ".ipynb_checkpoints" not in file.parts)
-    if not found:
-        raise ValueError(f"{path} holds no notebook")
+    expect.that(found, f"{path} holds no notebook")
     return found
 
 

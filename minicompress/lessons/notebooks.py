@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+from minicompress import expect
+
 
 def _folders():
     package = Path(__file__).parents[1]
@@ -25,8 +27,8 @@ def lessons():
 def read_notebook(path):
     """A notebook as JSON gives it; ValueError for a file that is none."""
     notebook = json.loads(Path(path).read_text("utf-8"))
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise ValueError("expected a notebook with a list of cells")
+    fits = isinstance(notebook, dict) and isinstance(notebook.get("cells"), list)
+    expect.that(fits, "expected a notebook with a list of cells")
     return notebook
 
 

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from numbers import Integral
 
-from minicompress import nn
+from minicompress import expect, nn
 
 
 def mlp(sizes, *, batch_norm=False, dropout=0.0, rng):
@@ -18,8 +18,8 @@ def mlp(sizes, *, batch_norm=False, dropout=0.0, rng):
     2260
     """
     sizes = list(sizes)
-    if len(sizes) < 2 or not all(isinstance(size, Integral) and size > 0 for size in sizes):
-        raise ValueError(f"sizes are {sizes}, expected at least two positive integers: inputs, hidden …, classes")
+    expect.that(len(sizes) >= 2 and all(isinstance(size, Integral) and size > 0 for size in sizes),
+                f"sizes are {sizes}, expected at least two positive integers: inputs, hidden …, classes")
     layers = {"flatten": nn.Flatten()}
     for i, (inputs, outputs) in enumerate(pairwise(sizes), 1):
         if i > 1:
@@ -50,9 +50,8 @@ def lenet_5(*, rng, image_shape=(28, 28)):
     >>> lenet_5(rng=np.random.default_rng(0)).summary().parameters
     431080
     """
-    if tuple(image_shape) != (28, 28):
-        raise ValueError(f"lenet_5 takes images of 28×28, got {'×'.join(map(str, image_shape))}: its first linear "
-                         "layer reads 50 channels of 4×4, which two 5×5 convolutions and poolings leave of 28×28 only")
+    expect.that(tuple(image_shape) == (28, 28), f"image_shape is {tuple(image_shape)}, expected (28, 28): fc1 "
+                "reads 50 channels of 4×4, which two 5×5 convolutions and poolings leave of 28×28 only")
     return nn.Sequential({
         "input": nn.ImageInput(1, 28, 28),
         "conv1": nn.Conv2d(1, 20, 5, rng=rng), "pool1": nn.MaxPool2d(2),

@@ -3,6 +3,7 @@
 import re
 from itertools import pairwise
 
+from minicompress import expect
 from minicompress.nn import describe
 
 from .lenet import lenet_5, lenet_300_100, mlp
@@ -25,15 +26,13 @@ def build(name, *, rng, image_shape=(28, 28), num_classes=10):
     inputs, given = height * width, f"the data have images of {height}×{width} in {num_classes} classes"
     if name in ("lenet-300-100", "lenet-5"):
         fits = (height, width) == (28, 28) if name == "lenet-5" else inputs == 784
-        if not fits or num_classes > 10:
-            raise ValueError(f"{name} reads 28×28 pixels and tells 10 classes apart at most, {given}: "
-                             f"mlp:{inputs},300,100,{num_classes} would fit")
+        expect.that(fits and num_classes <= 10, f"{name} reads 28×28 pixels and tells 10 classes apart at most, "
+                    f"{given}: mlp:{inputs},300,100,{num_classes} would fit")
         return lenet_5(rng=rng) if name == "lenet-5" else lenet_300_100(rng=rng)
     sizes = mlp_sizes(name)
-    if sizes[0] != inputs or sizes[-1] != num_classes:
-        fitting = ",".join(map(str, [inputs, *sizes[1:-1], num_classes]))
-        raise ValueError(f"{name} reads {sizes[0]} pixels and tells {sizes[-1]} classes apart, {given}: mlp:{fitting} "
-                         "would fit")
+    fitting = [inputs, *sizes[1:-1], num_classes]
+    expect.that(sizes == fitting, lambda: f"{name} reads {sizes[0]} pixels and tells {sizes[-1]} classes apart, "
+                f"{given}: mlp:{','.join(map(str, fitting))} would fit")
     return mlp(sizes, rng=rng)
 
 
@@ -43,13 +42,13 @@ def mlp_sizes(name):
     >>> mlp_sizes("mlp:64,30,10")
     [64, 30, 10]
     """
-    if not name.startswith("mlp:"):
-        raise ValueError(f"no model is called {name[:80]!r}, expected {', '.join(NAMES[:-1])} or {NAMES[-1]}")
-    if not re.fullmatch(r"mlp:[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})+", name):
-        raise ValueError(f"{name[:80]!r}: expected at least two sizes, whole numbers from 1 on, as in mlp:784,300,10")
+    known = f"{', '.join(NAMES[:-1])} or {NAMES[-1]}"
+    expect.that(name.startswith("mlp:"), f"no model is called {name[:80]!r}, expected {known}")
+    expect.that(re.fullmatch(r"mlp:[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})+", name),
+                f"{name[:80]!r}: expected at least two sizes, whole numbers from 1 on, as in mlp:784,300,10")
     sizes = [int(size) for size in name[4:].split(",")]
-    if (weights := sum(a * b for a, b in pairwise(sizes))) > MOST_WEIGHTS:
-        raise ValueError(f"{name} has {weights:,} weights, expected at most {MOST_WEIGHTS:,}")
+    weights = sum(a * b for a, b in pairwise(sizes))
+    expect.that(weights <= MOST_WEIGHTS, f"{name} has {weights:,} weights, expected at most {MOST_WEIGHTS:,}")
     return sizes
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from minicompress import expect
+
 from .sheet import ACCENT, INK, SHADE, sheet
 
 
@@ -17,8 +19,8 @@ def latent_weights(before, after, *, bins=80):
     'after: 33.3 % beyond ±0.95, 33.3 % with another sign than before'
     """
     before, after = np.asarray(before), np.asarray(after)
-    if before.shape != after.shape or not before.size:
-        raise ValueError(f"weights have shapes {before.shape} before and {after.shape} after, expected one, not empty")
+    expect.that(before.shape == after.shape and before.size, f"weights have shapes {before.shape} before and "
+                f"{after.shape} after, expected one, not empty")
     figure, axes = sheet(7, 4.2, rows=2, sharex=True)
     edges = np.linspace(-1, 1, bins + 1)
     for (ax,), weights, color in zip(axes, (before, after), (SHADE, ACCENT), strict=True):
@@ -46,8 +48,7 @@ def xnor_speedup(results):
     >>> [ax.get_title(loc="left") for ax in xnor_speedup([result]).axes]
     ['measured', 'in theory (BI-9)']
     """
-    if not results:
-        raise ValueError("there are no results to draw")
+    expect.that(results, "there are no results to draw")
     figure, (axes,) = sheet(8, 1.4 + 0.4 * len(results), columns=2, sharey=True)
     names = [result["product"] for result in results]
     panels = (("ratio", ACCENT, "measured", "times as fast as BLAS in float32, one thread"),

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from minicompress import expect
+
 from .sheet import ACCENT, INK, SHADE, logarithmic, sheet
 
 _STYLES = [(INK, "o", "-"), (ACCENT, "s", "--"), ("0.5", "^", "-."), (ACCENT, "D", ":"), (INK, "v", "--"),
@@ -22,12 +24,11 @@ def filters_before_after(before, after, kept):
     6
     """
     before, after, kept = np.asarray(before), np.asarray(after), np.asarray(kept)
-    if any(filters.ndim == 4 and filters.shape[1] != 1 for filters in (before, after)):
-        raise ValueError(f"filters of shapes {before.shape} and {after.shape}, expected one input channel")
+    expect.that(all(filters.ndim != 4 or filters.shape[1] == 1 for filters in (before, after)),
+                f"filters of shapes {before.shape} and {after.shape}, expected one input channel")
     before, after = (filters.reshape(len(filters), *filters.shape[-2:]) for filters in (before, after))
-    if kept.shape != (len(after),) or (len(kept) and not 0 <= kept.min() <= kept.max() < len(before)):
-        raise ValueError(f"{len(after)} filters after and kept {kept.tolist()}, expected an index below {len(before)} "
-                         "for each")
+    expect.shaped("kept", kept, f"an index for each of the {len(after)} filters after", kept.shape == (len(after),))
+    expect.integral("indices kept", kept, 0, len(before) - 1)
     columns = min(10, len(before))
     rows, below = -(-len(before) // columns), -(-len(after) // columns)
     figure, axes = sheet(0.72 * columns + 0.5, 0.78 * (rows + below) + 0.7, rows + below, columns)
@@ -64,8 +65,8 @@ def error_against_parameters(curves, *, whole=None):
     >>> error_against_parameters(curves).axes[0].get_xscale()
     'log'
     """
-    if not curves or not all(len(points) for points in curves.values()):
-        raise ValueError(f"curves are {curves!r}, expected at least one, and points in each")
+    expect.that(curves and all(len(points) for points in curves.values()),
+                f"curves are {curves!r}, expected at least one, and points in each")
     figure, ((ax,),) = sheet(5.5, 3.4)
     for (name, points), (color, marker, line) in zip(curves.items(), _styles(len(curves)), strict=True):
         parameters, errors = zip(*sorted(points), strict=True)
@@ -92,9 +93,9 @@ def sensitivity(errors, sparsities):
     >>> sensitivity({"fc1.weight": [0.02, 0.9]}, [0.0, 1.0]).axes[0].get_ylabel()
     'validation error, % (log scale)'
     """
-    if not errors or any(len(values) != len(sparsities) for values in errors.values()):
-        raise ValueError(f"errors of {({name: len(values) for name, values in errors.items()})} levels and "
-                         f"{len(sparsities)} sparsities, expected as many for each layer, and a layer")
+    levels = {name: len(values) for name, values in errors.items()}
+    expect.that(set(levels.values()) == {len(sparsities)}, f"errors of {levels} levels and {len(sparsities)} "
+                "sparsities, expected as many for each layer, and a layer")
     figure, ((ax,),) = sheet(5.5, 3.4)
     for (name, values), (color, marker, line) in zip(errors.items(), _styles(len(errors)), strict=True):
         ax.plot(100 * np.asarray(sparsities), 100 * np.asarray(values), marker=marker, linestyle=line, color=color,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.distillation import soft_target_loss, soft_targets
 from minicompress.engine import Tensor
 
@@ -20,9 +21,8 @@ def softened_probabilities(logits, temperatures=(1, 2, 5, 20), *, image=None):
     ['T = 1', 'T = 20']
     """
     logits = np.asarray(logits, np.float64)
-    if logits.ndim != 1 or not len(temperatures):
-        raise ValueError(f"logits have shape {logits.shape} with {len(temperatures)} temperatures, expected (classes,) "
-                         "and at least one")
+    expect.that(logits.ndim == 1 and len(temperatures), f"logits have shape {logits.shape} with {len(temperatures)} "
+                "temperatures, expected (classes,) and at least one")
     extra = int(image is not None)
     figure, (axes,) = sheet(1.9 * (len(temperatures) + extra), 2.3, columns=len(temperatures) + extra)
     if extra:
@@ -58,8 +58,7 @@ def error_against_temperature(temperatures, students):
     >>> figure.axes[0].get_xlabel()
     'temperature T (log scale)'
     """
-    if len(students) > 3:
-        raise ValueError(f"{len(students)} widths of students, expected at most 3")
+    expect.that(len(students) <= 3, f"{len(students)} widths of students, expected at most 3")
     figure, ((ax,),) = sheet(6, 3.4)
     for (units, errors), color, marker in zip(students.items(), (ACCENT, INK, "0.5"), "osD", strict=False):
         distilled = 100 * np.asarray(errors["distilled"])

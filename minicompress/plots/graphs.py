@@ -1,5 +1,7 @@
 """The graph of a computation: values on their way forward, gradients on their way back."""
 
+from minicompress import expect
+
 from .sheet import ACCENT, INK, sheet
 
 
@@ -17,8 +19,8 @@ def computation_graph(edges, values, gradients=None):
     ['x\\n3', '2', 'y\\n6', '1', '', '· 2']
     """
     places = _places(edges)
-    if missing := [node for node in places for known in (values, gradients or values) if node not in known]:
-        raise ValueError(f"there is no number for {missing[0]!r}")
+    missing = [node for node in places for known in (values, gradients or values) if node not in known]
+    expect.that(not missing, lambda: f"there is no number for {missing[0]!r}")
     width, height = (1 + max(place[axis] for place in places.values()) for axis in (0, 1))
     figure, ((ax,),) = sheet(1.65 * width, 0.55 + 1.05 * height)
     highest = 0.45
@@ -54,8 +56,8 @@ def _places(edges):
     for _ in distance:
         for start, end in edges:
             distance[start] = max(distance[start], distance[end] + 1)
-    if not edges or max(distance.values()) >= len(distance):
-        raise ValueError(f"edges are {list(edges)}, expected at least one, and no circle")
+    expect.that(edges and max(distance.values()) < len(distance),
+                f"edges are {list(edges)}, expected at least one, and no circle")
     places, taken = {}, {}
     for node, steps in distance.items():
         column = max(distance.values()) - steps

@@ -1,8 +1,8 @@
 """Pruning at work: how fast the weights go, what that does to the error, and which pixels keep theirs."""
 
-import math
-
 import numpy as np
+
+from minicompress import expect
 
 from .sheet import ACCENT, INK, sheet
 
@@ -18,9 +18,8 @@ def pruning_progress(sparsity, validation_error):
     >>> pruning_progress([0.0, 0.5, 0.8, 0.8], [0.03, 0.02]).axes[1].get_xlabel()
     'epoch'
     """
-    if not len(sparsity) or not len(validation_error):
-        raise ValueError(f"{len(sparsity)} steps and {len(validation_error)} epochs, expected at least one of each")
     epochs = len(validation_error)
+    expect.that(len(sparsity) and epochs, f"{len(sparsity)} steps and {epochs} epochs, expected at least one of each")
     figure, ((top,), (bottom,)) = sheet(6, 3.6, rows=2, sharex=True)
     top.step(np.linspace(0, epochs, len(sparsity), endpoint=False), 100 * np.asarray(sparsity), where="post", color=INK)
     top.set_ylabel("sparsity, %")
@@ -46,9 +45,8 @@ def weights_per_pixel(mask, image_shape):
     [[3, 3], [3, 3]]
     """
     mask, (height, width) = np.asarray(mask, bool), image_shape
-    if mask.ndim != 2 or mask.shape[1] != math.prod(image_shape):
-        raise ValueError(f"the mask has shape {mask.shape}, expected (out, {height * width}), a column for each "
-                         "pixel")
+    fits = mask.ndim == 2 and mask.shape[1] == height * width
+    expect.shaped("the mask", mask, f"(out, {height * width}), a column for each pixel", fits)
     kept = mask.sum(axis=0).reshape(height, width)
     figure, ((ax,),) = sheet(4.6, 3.7)
     picture = ax.imshow(kept, cmap="gray_r", interpolation="none", extent=(0, width, height, 0))

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.quantization import choose_params, code_range, dequantize, quantize
 
 from .sheet import ACCENT, INK, SHADE, sheet
@@ -58,8 +59,7 @@ def error_against_bits(arrays, bits=range(1, 13)):
     [24, 30]
     """
     bits = list(bits)
-    if not arrays or not bits:
-        raise ValueError(f"arrays {list(arrays)} and bits {bits}: expected at least one of each")
+    expect.that(arrays and bits, f"arrays {list(arrays)} and bits {bits}: expected at least one of each")
     figure, ((ax,),) = sheet(6, 3.8)
     levels = {name: [_decibels(np.asarray(r), b) for b in bits] for name, r in arrays.items()}
     last = next(iter(levels.values()))[-1]

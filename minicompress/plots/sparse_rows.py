@@ -2,6 +2,8 @@
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from minicompress import expect
+
 from .sheet import ACCENT, INK, logarithmic, sheet
 
 _SIDES = {"dense": (INK, None, "-", "dense, BLAS"), "peer": ("0.5", "^", "-.", "scipy.sparse"),
@@ -21,8 +23,7 @@ def sparse_products(report):
     ...                  "break_even": [{"shape": [2, 3], "batch": 1, "ours": None, "peer": None}]}).axes[0].get_title()
     '2×3, batch 1'
     """
-    if report.get("benchmark") != "csr":
-        raise ValueError(f"the report is of the benchmark {report.get('benchmark')!r}, expected 'csr'")
+    expect.one_of("the report's benchmark", report.get("benchmark"), ["csr"])
     shapes, batches = (list(dict.fromkeys(key(r) for r in report["results"])) for key in
                        (lambda r: tuple(r["shape"]), lambda r: r["batch"]))
     figure, axes = sheet(2.7 * len(batches) + 0.8, 2.3 * len(shapes) + 0.9, len(shapes), len(batches), sharex=True)

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from minicompress import expect
+
 from .sheet import ACCENT, INK, sheet
 
 
@@ -49,9 +51,9 @@ def digits_grid(images, titles=None, *, columns=8):
     """
     images = np.asarray(images)
     images = images[:, 0] if images.ndim == 4 and images.shape[1] == 1 else images
-    if images.ndim != 3 or not len(images) or (titles is not None and len(titles) != len(images)):
-        found = "no titles" if titles is None else f"{len(titles)} titles"
-        raise ValueError(f"images have shape {images.shape} with {found}, expected (n, H, W), n > 0, and n titles")
+    expect.shaped("images", images, "(n, H, W) with n > 0", images.ndim == 3 and len(images))
+    expect.that(titles is None or len(titles) == len(images),
+                lambda: f"images have shape {images.shape} with {len(titles)} titles, expected {len(images)}")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     figure, axes = sheet(1.05 * columns, (1.05 + 0.25 * (titles is not None)) * rows, rows, columns)

@@ -1,5 +1,6 @@
 """Huffman's tree."""
 
+from minicompress import expect
 from minicompress.equations.coding.huffman import canonical_codes
 
 from .sheet import ACCENT, INK, sheet
@@ -20,12 +21,10 @@ def huffman_tree(lengths, labels=None):
     """
     lengths = [int(length) for length in lengths]
     labels = [str(label) for label in (range(len(lengths)) if labels is None else labels)]
-    if len(labels) != len(lengths):
-        raise ValueError(f"{len(labels)} labels for {len(lengths)} symbols, expected as many")
-    if not 0 < sum(map(bool, lengths)) <= MOST:
-        raise ValueError(f"{sum(map(bool, lengths))} symbols have a code, expected 1 to {MOST}")
-    if sum(2.0**-length for length in lengths if length) > 1:
-        raise ValueError(f"code lengths {lengths} are no prefix code: the sum of 2^-length exceeds 1")
+    expect.that(len(labels) == len(lengths), f"{len(labels)} labels for {len(lengths)} symbols, expected as many")
+    expect.integer("the number of symbols with a code", sum(map(bool, lengths)), 1, MOST)
+    expect.that(sum(2.0**-length for length in lengths if length) <= 1,
+                f"code lengths {lengths} are no prefix code: the sum of 2^-length exceeds 1")
     leaves = {code: label for code, label in zip(canonical_codes(lengths), labels, strict=True) if code}
     places = _places(sorted(leaves))
     depth = max(map(len, leaves))

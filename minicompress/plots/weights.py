@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.clustering import optimal
 from minicompress.coding.huffman import code_lengths
 from minicompress.equations.coding.huffman import canonical_codes
@@ -25,9 +26,8 @@ def deep_compression(w, sparsity, k):
     """
     w = np.asarray(w)
     mask = magnitude_mask(w, sparsity)
-    if w.ndim != 2 or not mask.any():
-        raise ValueError(f"weights have shape {w.shape} and {mask.sum()} of them are left, expected (rows, columns) "
-                         "and one at least")
+    expect.that(w.ndim == 2 and mask.any(), f"weights have shape {w.shape} and {mask.sum()} of them are left, expected "
+                "(rows, columns) and one at least")
     centroids, found = optimal(w[mask], k)
     codes, counts = np.zeros(w.shape, int), np.bincount(found, minlength=len(centroids))
     codes[mask] = found
@@ -64,8 +64,8 @@ def weight_histograms(before, after, centroids=None, *, bins=80):
     'after: 2 of 3 weights, 66.7 % kept'
     """
     before, after = np.asarray(before), np.asarray(after)
-    if before.shape != after.shape:
-        raise ValueError(f"weights have shapes {before.shape} before and {after.shape} after, expected one")
+    expect.that(before.shape == after.shape,
+                f"weights have shapes {before.shape} before and {after.shape} after, expected one")
     figure, axes = sheet(7, 4.2, rows=2, sharex=True)
     edges, alive = np.linspace(*_range(before, after), bins + 1), after[after != 0]
     for (ax,), weights, color in zip(axes, (before.ravel(), alive), (SHADE, ACCENT), strict=True):
@@ -119,8 +119,7 @@ def mask_picture(mask):
     '4 of 16 weights kept (25.0 %)'
     """
     mask = np.asarray(mask, bool)
-    if mask.ndim < 2:
-        raise ValueError(f"the mask has shape {mask.shape}, expected two axes or more")
+    expect.shaped("the mask", mask, "two axes or more", mask.ndim >= 2)
     flat = mask.reshape(len(mask), -1)
     rows, columns = flat.shape
     figure, ((ax,),) = sheet(7.5, min(4.5, max(1.8, 0.9 + 6.6 * rows / columns)))

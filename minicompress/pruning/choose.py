@@ -1,16 +1,16 @@
 """Which channels to keep by a criterion's scores, and networks without the others."""
 
 import bisect
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
-from minicompress import nn
+from minicompress import expect, nn
 from minicompress.claims import Method
 from minicompress.nn.tracing import trace
 
 from .criteria import filter_norm, scale_norm
-from .cut import _require_dict, cut_channels
+from .cut import BY_LAYER, cut_channels
 from .magnitude import global_magnitude_masks
 
 
@@ -32,30 +32,32 @@ def choose_channels(scores, *, sparsity=None, counts=None):
     >>> choose_channels(scores, counts={"b": 1})["b"].tolist()
     [2]
     """
-    if (sparsity is None) == (counts is None):
-        raise ValueError(f"sparsity is {sparsity!r} and counts {counts!r}, expected one of them")
-    _require_dict(scores=scores, counts={} if counts is None else counts)
-    if not isinstance(sparsity, Real | dict | None) or isinstance(sparsity, bool):
-        raise TypeError(f"sparsity is {sparsity!r}, expected a fraction in [0, 1] or a dict of such by layer")
-    scores = {layer: np.array(score, np.float64) for layer, score in scores.items()}
-    for layer, score in scores.items():
-        if score.ndim != 1 or not score.size or np.isnan(score).any() or (score < 0).any():
-            raise ValueError(f"scores of {layer!r} of shape {score.shape}: expected (C,) numbers from 0 on, no NaN")
-    if isinstance(sparsity, dict):
-        counts = {layer: len(score) - round(sparsity[layer] * len(score)) for layer, score in scores.items()
-                  if layer in sparsity} | dict.fromkeys(sparsity.keys() - scores.keys())
-    if counts is None:
+    one_given = (sparsity is None) != (counts is None)
+    expect.that(one_given, lambda: f"sparsity is {sparsity!r} and counts {counts!r}, expected one of them")
+    expect.a(Real | dict | None, "sparsity", sparsity, "a fraction in [0, 1] or a dict of such by layer")
+    expect.a(dict | None, "counts", counts, BY_LAYER)
+    expect.a(dict, "scores", scores, BY_LAYER)
+    scores = {layer: _checked_scores(layer, score) for layer, score in scores.items()}
+    if isinstance(sparsity, Real):
         for score in scores.values():
             score[len(score) - 1 - np.argmax(score[::-1])] = np.inf  # the last of the best is what ranking keeps
         masks = global_magnitude_masks(scores, sparsity)
-        if empty := [layer for layer, mask in masks.items() if not mask.any()]:
-            raise ValueError(f"sparsity is {sparsity}, which leaves {empty} no channel")
+        empty = [layer for layer, mask in masks.items() if not mask.any()]
+        expect.that(not empty, f"sparsity is {sparsity}, which leaves {empty} no channel")
         return {layer: np.flatnonzero(mask) for layer, mask in masks.items()}
-    for layer, count in counts.items():
-        if layer not in scores or not isinstance(count, Integral) or not 1 <= count <= len(scores[layer]):
-            raise ValueError(f"{layer!r} should keep {count!r} channels, expected from 1 to the number that there are, "
-                             f"of {({layer: len(score) for layer, score in scores.items()})}")
+    expect.some_of("sparsity or counts names", counts if sparsity is None else sparsity, scores)
+    if sparsity is not None:
+        counts = {layer: len(score) - round(sparsity[layer] * len(score)) for layer, score in scores.items()
+                  if layer in sparsity}
+    counts = {layer: expect.integer(f"the number of channels that {layer!r} keeps", count, 1, len(scores[layer]))
+              for layer, count in counts.items()}
     return {layer: np.sort(np.argsort(scores[layer], kind="stable")[-count:]) for layer, count in counts.items()}
+
+
+def _checked_scores(layer, scores):
+    scores = np.array(scores, np.float64)
+    fits = scores.ndim == 1 and scores.size and (scores >= 0).all()
+    return expect.shaped(f"scores[{layer!r}]", scores, "(C,) numbers from 0 on, no NaN", fits)
 
 
 def group_scores(model, example, scores):
@@ -78,13 +80,13 @@ def group_scores(model, example, scores):
     >>> group_scores(model, np.zeros((1, 4), np.float32), {"fc1": [1, 5, 2], "fc2": [7, 7]})
     {'fc1': array([1., 5., 2.])}
     """
-    _require_dict(scores=scores)
+    expect.a(dict, "scores", scores, BY_LAYER)
     traced = trace(model, example)
     totals, taken, groups = {}, set(traced.fixed), {}
+    expect.some_of("scores names layers that make no channels:", scores, traced.writes)
     for layer, score in scores.items():
-        if layer not in traced.writes or np.shape(score) != traced.writes[layer].shape:
-            raise ValueError(f"scores of {layer!r} of shape {np.shape(score)}: expected some of "
-                             f"{({name: made.shape for name, made in traced.writes.items()})}")
+        expected = traced.writes[layer].shape
+        expect.shaped(f"scores[{layer!r}]", score, f"{expected}, one number a channel", np.shape(score) == expected)
         for name, value in zip(traced.writes[layer].tolist(), score, strict=True):
             totals[name] = totals.get(name, 0.0) + value
     for layer in sorted(scores, key=lambda layer: -len(scores[layer])):  # of equally many the first
@@ -114,8 +116,7 @@ def slim(model, example, share):
 
     counts = range(total - len(scores) + 1)
     count = bisect.bisect_left(counts, True, key=lambda count: without(count).summary().parameters <= most)
-    if count == len(counts):
-        raise ValueError(f"share is {share}, less than what is left of one channel a layer")
+    expect.that(count < len(counts), f"share is {share}, less than what is left of one channel a layer")
     return without(count)
 
 

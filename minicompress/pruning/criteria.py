@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicompress import nn
+from minicompress import expect, nn
 
 
 def filter_norm(weight, order=1):
@@ -17,14 +17,16 @@ def filter_norm(weight, order=1):
     (array([7., 1.]), array([5.]))
     """
     weight = np.asarray(weight, np.float64)
-    if weight.ndim < 2 or order not in (1, 2):
-        raise ValueError(f"weights of shape {weight.shape}, order {order!r}: expected (out, in, …), and order 1 or 2")
+    expect.shaped("weight", weight, "(out, in, …)", weight.ndim >= 2)
+    expect.one_of("order", order, (1, 2))
     return np.linalg.norm(weight.reshape(len(weight), -1), order, axis=1)
 
 
 def batch_norms(model):
-    """The batch norms of a model by their dotted names."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, nn.BatchNorm1d)}
+    """The batch norms of a model by their dotted names; ValueError where there is none."""
+    found = {name: module for name, module in model.named_modules() if isinstance(module, nn.BatchNorm1d)}
+    expect.that(found, "the model has no batch norm, so it has no γ to rank or to penalise")
+    return found
 
 
 def scale_norm(model):
@@ -37,6 +39,4 @@ def scale_norm(model):
     >>> scale_norm(models.mlp([4, 3, 2], batch_norm=True, rng=np.random.default_rng(0)))
     {'bn1': array([1., 1., 1.], dtype=float32)}
     """
-    if not (found := batch_norms(model)):
-        raise ValueError("the model has no batch norm, so it has no γ to rank")
-    return {name: np.abs(layer.weight.effective().numpy()) for name, layer in found.items()}
+    return {name: np.abs(layer.weight.effective().numpy()) for name, layer in batch_norms(model).items()}

@@ -4,10 +4,13 @@ import copy
 
 import numpy as np
 
+from minicompress import expect
 from minicompress.nn import Parameter
 from minicompress.nn.tracing import trace
 
 from .masks import Mask
+
+BY_LAYER = "a dict by the layers' dotted names"
 
 
 def cut_channels(model, example, keep, *, absorb_bias=False):
@@ -38,7 +41,7 @@ def cut_channels(model, example, keep, *, absorb_bias=False):
     >>> cut_channels(model, np.zeros((1, 4), np.float32), {"fc1": [0, 2]}).fc1.weight.shape
     (2, 4)
     """
-    _require_dict(keep=keep)
+    expect.a(dict, "keep", keep, BY_LAYER)
     traced = trace(model, example)
     gone, smaller = _gone(traced, keep), copy.deepcopy(model)
     layers, done = dict(smaller.named_modules()), set()
@@ -54,40 +57,30 @@ def cut_channels(model, example, keep, *, absorb_bias=False):
     return smaller
 
 
-def _require_dict(**options):
-    for name, option in options.items():
-        if not isinstance(option, dict):
-            raise TypeError(f"{name} is {option!r}, expected a dict by the layers' dotted names")
-
-
 def _gone(traced, keep):
     """The names of the channels to cut, after checking what was asked for."""
+    expect.some_of("keep names layers that make no channels:", keep, traced.writes)
     kept, gone = {}, {}
     for layer, indices in keep.items():
-        if layer not in traced.writes:
-            raise ValueError(f"no layer {layer!r} makes channels, expected some of {sorted(traced.writes)}")
         names = traced.writes[layer]
-        try:
-            indices = np.asarray(indices)
-        except ValueError:
-            raise ValueError(f"keep[{layer!r}] is {indices!r}, expected a list of at least one index") from None
-        if indices.dtype.kind not in "iu" and indices.size:
-            raise TypeError(f"keep[{layer!r}] holds {indices.dtype}, expected integers, the indices of channels")
-        if indices.ndim != 1 or not indices.size:
-            raise ValueError(f"keep[{layer!r}] is {indices.tolist()}, expected a list of at least one index")
-        if not 0 <= indices.min() <= indices.max() < len(names) or len(set(indices.tolist())) < len(indices):
-            raise ValueError(f"keep[{layer!r}] is {indices.tolist()}, expected different indices from 0 to "
-                             f"{len(names) - 1}")
+        indices = _indices(f"keep[{layer!r}]", indices, len(names))
         mask = np.isin(np.arange(len(names)), indices)
         kept |= dict.fromkeys(names[mask].tolist(), layer)
         gone |= dict.fromkeys(names[~mask].tolist(), layer)
-        if together := sorted(kept.keys() & gone.keys()):
-            raise ValueError(f"{gone[together[0]]!r} should lose a channel that {kept[together[0]]!r} keeps: they are "
-                             "one, or are added to each other, and can only be cut together")
-    for name, layer in gone.items():
-        if name in traced.fixed:
-            raise ValueError(f"keep[{layer!r}] cuts channels that are part of {traced.fixed[name]}, which must stay")
+    both, fixed = sorted(kept.keys() & gone.keys()), [name for name in gone if name in traced.fixed]
+    expect.that(not both, lambda: f"{gone[both[0]]!r} should lose a channel that {kept[both[0]]!r} keeps: they are "
+                "one, or are added to each other, and can only be cut together")
+    expect.that(not fixed, lambda: f"keep[{gone[fixed[0]]!r}] cuts channels that are part of "
+                f"{traced.fixed[fixed[0]]}, which must stay")
     return np.array(list(gone), int)
+
+
+def _indices(name, values, channels):
+    values = np.asarray(values, object)  # whose elements are what was given: no number becomes another's type
+    expect.that(values.ndim == 1 and values.size, f"{name} is {values.tolist()}, expected a list of at least one index")
+    indices = [expect.integer(f"an index in {name}", value, 0, channels - 1, TypeError) for value in values]
+    expect.that(len(set(indices)) == len(indices), lambda: f"{name} is {indices}, expected different indices")
+    return indices
 
 
 def _absorb(name, layer, constants, rows):
@@ -97,16 +90,14 @@ def _absorb(name, layer, constants, rows):
     by_group = weight.reshape(groups, len(weight) // groups, len(constants) // groups, -1).sum(axis=3)
     constants = constants.reshape(groups, -1)
     felt = rows.reshape(groups, -1).any(axis=1)[:, None] & (constants != 0)
-    if np.isnan(constants[felt]).any():
-        raise ValueError(f"{name} would lose channels that are no constants: only a batch norm, whose γ is taken as 0, "
-                         "or a filter of zeros makes one that a bias can absorb")
-    if padding and felt.any():
-        raise ValueError(f"{name} pads with zeros, so no bias of it can absorb a constant channel: only dense layers "
-                         "and unpadded convolutions can")
+    expect.that(not np.isnan(constants[felt]).any(), f"{name} would lose channels that are no constants: only a batch "
+                "norm, whose γ is taken as 0, or a filter of zeros makes one that a bias can absorb")
+    expect.that(not (padding and felt.any()), f"{name} pads with zeros, so no bias of it can absorb a constant "
+                "channel: only dense layers and unpadded convolutions can")
     if layer.bias is None:
         layer.bias = Parameter(np.zeros(len(weight), layer.weight.dtype))
-    if layer.bias.projections:
-        raise ValueError(f"{name}.bias is under {layer.bias.projections}: absorb first, then project")
+    projections = layer.bias.projections
+    expect.that(not projections, lambda: f"{name}.bias is under {projections}: absorb first, then project")
     lost = (by_group @ np.where(felt, constants, 0)[:, :, None]).ravel()  # (G, F/G, C/G) @ (G, C/G, 1) -> (F,)
     layer.bias.set(layer.bias.data + lost)
 
@@ -121,12 +112,11 @@ def _shrink(name, layer, rows, columns):
         return
     groups = getattr(layer, "groups", 1)
     rows, columns = rows.reshape(groups, -1), columns.reshape(groups, -1)
-    alive = np.flatnonzero(rows.any(axis=1) | columns.any(axis=1))
-    sizes = {(made.sum(), read.sum()) for made, read in zip(rows[alive], columns[alive], strict=True)}
-    if len(sizes) != 1 or 0 in min(sizes):
-        raise ValueError(f"{name} would read {columns.sum(axis=1).tolist()} channels and make "
-                         f"{rows.sum(axis=1).tolist()}, by group: expected equally many in each group, or none, "
-                         "and at least one in all")
+    made, read = rows.sum(axis=1).tolist(), columns.sum(axis=1).tolist()
+    alive = [g for g in range(groups) if made[g] or read[g]]
+    sizes = {(made[g], read[g]) for g in alive}
+    expect.that(len(sizes) == 1 and 0 not in min(sizes), f"{name} would read {read} channels and make {made}, by "
+                "group: expected equally many in each group, or none, and at least one in all")
 
     def by_group(array):
         array = array.reshape(groups, -1, *array.shape[1:])
@@ -141,10 +131,9 @@ def _cut(name, parameter, cut):
     """Replace a parameter's array by ``cut`` of it, and what its projections know of it likewise."""
     if parameter is None:
         return
-    for projection in parameter.projections:
-        if projection.state() and not isinstance(projection, Mask):
-            raise ValueError(f"{name} is under {projection!r}, which was fitted to all channels: cut first, then "
-                             "project")
+    fitted = [p for p in parameter.projections if p.state() and not isinstance(p, Mask)]
+    expect.that(not fitted, lambda: f"{name} is under {fitted[0]!r}, which was fitted to all channels: cut first, then "
+                "project")
     parameter.set(cut(parameter.data))
     parameter.projections = tuple(Mask(cut(projection.mask_)).fit(parameter.data) if isinstance(projection, Mask)
                                   else projection for projection in parameter.projections)

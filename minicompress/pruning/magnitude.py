@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from minicompress import expect
+
 
 def sparsity(x):
     """The share of zeros of an array, or of false elements of a mask: a fraction in [0, 1] (PR-1); 0 for an empty one.
@@ -13,18 +15,9 @@ def sparsity(x):
     return float(np.mean(x == 0)) if x.size else 0.0
 
 
-def _pruned_count(n, fraction):
-    if not 0 <= fraction <= 1:
-        raise ValueError(f"sparsity is {fraction}, expected a fraction in [0, 1]")
-    return round(fraction * n)  # never a floor: ⌊0.29·100⌋ is 28
-
-
-def _checked(w):
-    w = np.asarray(w)
-    if w.dtype.kind not in "fiu":
-        raise TypeError(f"weights of shape {w.shape} are {w.dtype}, expected real numbers")
-    if w.dtype.kind == "f" and np.isnan(w).any():
-        raise ValueError(f"weights of shape {w.shape} hold NaN, which has no rank")
+def _magnitudes(w):
+    w = expect.reals("weights", w)
+    expect.that(not np.isnan(w).any(), f"weights of shape {w.shape} hold NaN, which has no rank")
     return np.abs(w if w.dtype.kind == "f" else w.astype(np.float64))  # in int8 the magnitude of -128 is -128
 
 
@@ -39,8 +32,8 @@ def magnitude_mask(w, sparsity):
     >>> magnitude_mask(np.array([1.0, -3.0, 2.0, 0.5]), 0.5)
     array([False,  True,  True, False])
     """
-    size = _checked(w)
-    count, flat = _pruned_count(size.size, sparsity), size.ravel()
+    size = _magnitudes(w)
+    count, flat = round(expect.fraction("sparsity", sparsity) * size.size), size.ravel()  # no floor: ⌊0.29·100⌋ is 28
     if not 0 < count < flat.size:
         return np.full(size.shape, count == 0)
     # The largest magnitude to go, sought beside the zeros of earlier prunings: partitioning slows down on many ties.
@@ -61,9 +54,8 @@ def threshold_mask(w, threshold):
     >>> threshold_mask(np.array([1.0, -3.0]), 1.0)
     array([False,  True])
     """
-    if not threshold >= 0:
-        raise ValueError(f"threshold is {threshold}, expected at least 0")
-    return _checked(w) > np.float64(threshold)  # a plain float would be rounded to w's dtype first
+    expect.that(threshold >= 0, f"threshold is {threshold}, expected at least 0")
+    return _magnitudes(w) > np.float64(threshold)  # a plain float would be rounded to w's dtype first
 
 
 def std_mask(w, q):
@@ -75,10 +67,8 @@ def std_mask(w, q):
     >>> std_mask(np.array([0.1, -0.1, 2.0, -2.0]), 1.0)
     array([False, False,  True,  True])
     """
-    if not q >= 0:
-        raise ValueError(f"q is {q}, expected at least 0")
-    if not np.isfinite(w).all():
-        raise ValueError(f"weights of shape {np.shape(w)} hold NaN or infinity, and have no deviation")
+    expect.that(q >= 0, f"q is {q}, expected at least 0")
+    expect.that(np.isfinite(w).all(), f"weights of shape {np.shape(w)} hold NaN or infinity, and have no deviation")
     return threshold_mask(w, q * float(np.std(w, dtype=np.float64)))
 
 
@@ -93,8 +83,7 @@ def global_magnitude_masks(weights, sparsity):
     ([False, True], [False, True])
     """
     arrays = {name: np.asarray(w) for name, w in weights.items()}
-    if not arrays:
-        raise ValueError("no weights to rank")
+    expect.that(arrays, "weights is {}, expected at least one array to rank")
     mask, ends = magnitude_mask(np.concatenate([w.ravel() for w in arrays.values()]), sparsity), {}
     ends = np.cumsum([w.size for w in arrays.values()])[:-1]
     return {name: part.reshape(w.shape) for (name, w), part in zip(arrays.items(), np.split(mask, ends), strict=True)}

@@ -1,9 +1,8 @@
 """Pruning as a constraint on one parameter, and as a schedule over a whole network."""
 
-from numbers import Real
-
 import numpy as np
 
+from minicompress import expect
 from minicompress.claims import Method
 from minicompress.engine import where as select
 from minicompress.forms import Dense, Form, Sparse
@@ -31,14 +30,12 @@ class Mask(Projection):
         self.mask_ = None if mask is None else np.array(mask, bool)
 
     def fit(self, w, where=None):
-        if self.mask_ is not None and self.mask_.shape != w.shape:
-            raise ValueError(f"the mask has shape {self.mask_.shape}, the weights {w.shape}")
-        self.set(np.ones(w.shape) if self.mask_ is None else self.mask_, w)
+        mask = np.ones(w.shape) if self.mask_ is None else self.mask_
+        self.set(expect.shaped("the mask", mask, f"that of the weights, {w.shape}", mask.shape == w.shape), w)
         return self
 
     def __call__(self, latent):
-        if self.mask_ is None:
-            raise ValueError("this mask is not fitted: put it on a parameter by nn.project")
+        expect.that(self.mask_ is not None, "this mask is not fitted: put it on a parameter by nn.project")
         return select(self.mask_, latent, 0.0)
 
     def set(self, mask, w):
@@ -69,9 +66,7 @@ class MagnitudePruning(Mask):
 
     def __init__(self, sparsity):
         super().__init__()
-        if isinstance(sparsity, bool) or not isinstance(sparsity, Real) or not 0 <= sparsity <= 1:
-            raise ValueError(f"sparsity is {sparsity!r}, expected a fraction in [0, 1]")
-        self.sparsity = sparsity
+        self.sparsity = expect.fraction("sparsity", sparsity)
 
     def fit(self, w, where=None):
         alive = np.ones(w.shape, bool) if where is None else where
@@ -95,9 +90,8 @@ def mask_weights(model):
     ['fc1.weight', 'fc2.weight']
     """
     masked = {name: p for name, p in model.named_latents() if p.ndim > 1}
-    for name, parameter in masked.items():
-        if parameter.projections:
-            raise ValueError(f"{name} is already projected by {parameter.projections}")
+    already = {name: p.projections for name, p in masked.items() if p.projections}
+    expect.that(not already, f"the weights' projections are {already}, expected none: mask first, then project")
     for parameter in masked.values():
         parameter.projections = (Mask().fit(parameter.data),)
     return masked
@@ -117,13 +111,10 @@ class GradualPruning:
     """
 
     def __init__(self, weights, *, final, begin=0.0, end, every=50, scale=None):
-        if not 0 <= final < 1 or not 0 <= begin < end or every < 1:
-            raise ValueError(f"final {final}, begin {begin}, end {end}, every {every}: expected 0 <= final < 1, "
-                             "0 <= begin < end, every >= 1")
-        self.weights, self.final, self.begin, self.end, self.every = weights, final, begin, end, every
-        self.scale = scale or {}
-        if unknown := sorted(self.scale.keys() - weights.keys()):
-            raise ValueError(f"scale names {unknown}, expected some of {sorted(weights)}")
+        expect.that(0 <= begin < end, f"begin is {begin} and end {end}, expected 0 <= begin < end")
+        self.weights, self.begin, self.end = weights, begin, end
+        self.final, self.every = expect.fraction("final", final, below=1), expect.integer("every", every, 1)
+        self.scale = expect.some_of("scale names", scale or {}, weights)
 
     def __call__(self, step, steps_per_epoch):
         begin, end = (round(epoch * steps_per_epoch) for epoch in (self.begin, self.end))

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from minicompress import expect
+
 
 def gradual_sparsity(step, *, initial=0.0, final, begin, end, every=1):
     """s_t = s_f + (s_i − s_f)·(1 − u)³ with u = clip((t − t₀)/(t₁ − t₀), 0, 1): fast at first, then ever slower (PR-9).
@@ -13,9 +15,9 @@ def gradual_sparsity(step, *, initial=0.0, final, begin, end, every=1):
     >>> [round(float(gradual_sparsity(t, final=0.8, begin=0, end=10)), 3) for t in (0, 5, 10, 99)]
     [0.0, 0.7, 0.8, 0.8]
     """
-    if not (0 <= initial <= 1 and 0 <= final <= 1) or not begin < end or every <= 0:
-        raise ValueError(f"initial {initial}, final {final}, begin {begin}, end {end}, every {every}: expected "
-                         "fractions in [0, 1], begin < end, every > 0")
+    initial, final = expect.fraction("initial", initial), expect.fraction("final", final)
+    expect.that(begin < end and every > 0, f"begin is {begin}, end {end}, every {every}, expected begin < end, "
+                "every > 0")
     step = np.asarray(step, np.float64)
     passed = np.where(step >= end, end - begin, np.floor((step - begin) / every) * every)
     u = np.clip(passed / (end - begin), 0.0, 1.0)

@@ -2,7 +2,7 @@
 
 import inspect
 
-from minicompress import nn
+from minicompress import expect, nn
 
 
 def scratch_epochs(epochs, large_macs, small_macs):
@@ -15,9 +15,9 @@ def scratch_epochs(epochs, large_macs, small_macs):
     >>> scratch_epochs(10, 600, 200)
     {'E': 10, 'B': 30}
     """
-    if epochs < 1 or not 1 <= small_macs <= large_macs:
-        raise ValueError(f"epochs {epochs}, MACs {large_macs} and {small_macs}: expected at least 1, the large "
-                         "network's MACs first")
+    expect.number("epochs", epochs, 1)
+    expect.that(1 <= small_macs <= large_macs, f"large_macs is {large_macs} and small_macs {small_macs}, expected "
+                "small_macs from 1 to large_macs")
     return {"E": epochs, "B": round(epochs * large_macs / small_macs)}
 
 

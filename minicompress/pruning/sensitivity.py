@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicompress import nn, training
+from minicompress import expect, nn, training
 from minicompress.data import Dataset
 
 from .magnitude import magnitude_mask
@@ -29,19 +29,22 @@ def sensitivity(model, data, sparsities, *, batch_size=256):
     >>> list(sensitivity(model, (x, y), [0.0, 0.5, 1.0])) == ["fc1.weight"]
     True
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model is a {type(model).__name__}, expected a Module")
-    if isinstance(data, Dataset):
-        if data.validation is None:
-            raise ValueError(f"{data.name} has no validation split: load it with validation=…, rng=…; its test split "
-                             "must not choose anything")
-        data = data.validation
-    levels = np.asarray(sparsities, np.float64)
-    if levels.ndim != 1 or not levels.size or not ((levels >= 0) & (levels <= 1)).all():
-        raise ValueError(f"sparsities are {sparsities!r}, expected fractions in [0, 1], at least one")
+    expect.a(nn.Module, "model", model)
+    data, levels = _choosing(data), np.asarray(sparsities, np.float64)
+    fractions = levels.ndim == 1 and levels.size and (levels >= 0).all() and (levels <= 1).all()
+    expect.that(fractions, lambda: f"sparsities are {sparsities!r}, expected fractions in [0, 1], at least one")
     weights = {name: p for name, p in model.named_latents() if p.ndim > 1}
     return {name: np.array([_error(model, data, weight, level, batch_size) for level in levels])
             for name, weight in weights.items()}
+
+
+def _choosing(data):
+    """The examples that may choose: of a Dataset those of its validation split."""
+    if not isinstance(data, Dataset):
+        return data
+    expect.that(data.validation is not None, f"{data.name} has no validation split: load it with validation=…, rng=…; "
+                "its test split must not choose anything")
+    return data.validation
 
 
 def _error(model, data, weight, level, batch_size):

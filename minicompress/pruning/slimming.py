@@ -1,8 +1,6 @@
 """Network slimming: an L1 penalty on the scales of batch norm makes whole channels dispensable."""
 
-import math
-
-from minicompress import engine, training
+from minicompress import engine, expect, training
 from minicompress.training import named
 
 from .criteria import batch_norms
@@ -23,16 +21,12 @@ def slimming(strength, objective=training.supervised):
     >>> round((slimming(0.5)(model, batch) - training.supervised(model, batch)).item(), 4)  # eight γ, each 1 at first
     4.0
     """
-    if not 0 <= strength < math.inf:
-        raise ValueError(f"strength is {strength}, expected a finite number of at least 0")
-    if not callable(objective):
-        raise TypeError(f"objective is {objective!r}, expected a callable (model, batch) -> loss")
+    expect.number("strength", strength, 0)
+    expect.function("objective", objective, "a callable (model, batch) -> loss")
 
     def penalised(model, batch):
         loss = objective(model, batch)
         scales = [engine.sum(engine.abs(layer.weight.effective())) for layer in batch_norms(model).values()]
-        if not scales:
-            raise ValueError("the model has no batch norm, so there is no γ to penalise")
         return loss + strength * sum(scales[1:], scales[0])
 
     return named(penalised, strength=strength, objective=objective)

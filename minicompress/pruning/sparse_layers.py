@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from minicompress import nn
+from minicompress import expect, nn
 from minicompress.coding import csr
 from minicompress.engine import Tensor
 from minicompress.kernels.csr import CSR
@@ -28,11 +28,8 @@ class CSRLinear(nn.Module):
 
     def __init__(self, in_features, out_features, nonzeros):
         super().__init__()
-        for name, size, least in (("in_features", in_features, 1), ("out_features", out_features, 1),
-                                  ("nonzeros", nonzeros, 0)):
-            if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < least:
-                raise ValueError(f"{name} is {size!r}, expected an integer of at least {least}")
-        self.in_features = int(in_features)
+        self.in_features, out_features = expect.integers(1, in_features=in_features, out_features=out_features)
+        nonzeros = expect.integer("nonzeros", nonzeros, 0)
         self.data, self.bias = (np.broadcast_to(np.float32(0), (size,)) for size in (nonzeros, out_features))
         self.indices, self.indptr = (np.broadcast_to(np.int32(0), (size,)) for size in (nonzeros, out_features + 1))
         self._matrix, self._of = None, ()  # built of these arrays, at the first use
@@ -56,18 +53,15 @@ class CSRLinear(nn.Module):
         CSR(self.data, self.indices, self.indptr, (len(self.bias), self.in_features))
         follows = np.ones(len(self.indices), bool)  # another column of its row
         follows[self.indptr[:-1][np.diff(self.indptr) > 0]] = False
-        if (follows[1:] & (np.diff(self.indices) <= 0)).any():
-            raise ValueError("columns of a row must ascend")
+        expect.that(not (follows[1:] & (np.diff(self.indices) <= 0)).any(), "columns of a row must ascend")
 
     def macs(self, output_shape):
         """Multiply-accumulates for one example: one for each weight that was kept (ME-3)."""
         return len(self.data)
 
     def forward(self, x):
-        if self.training:
-            raise ValueError("CSRLinear only evaluates: call eval() first, or train the Linear that it came from")
-        if x.ndim != 2 or x.shape[1] != self.in_features:
-            raise ValueError(f"CSRLinear of {self.in_features} features needs (N, {self.in_features}), got {x.shape}")
+        expect.that(not self.training, "CSRLinear only evaluates: call eval(), or train the Linear that it came from")
+        expect.shaped("CSRLinear's x", x, f"(N, {self.in_features})", x.shape[1:] == (self.in_features,))
         arrays = self.data, self.indices, self.indptr
         if self._matrix is None or any(a is not b for a, b in zip(arrays, self._of, strict=True)):  # loaded anew
             self._matrix, self._of = CSR(*arrays, (len(self.bias), self.in_features)), arrays
@@ -88,8 +82,7 @@ def to_csr(model, sparsity=0.9):
     >>> [type(layer).__name__ for layer in to_csr(model)]
     ['Flatten', 'CSRLinear', 'ReLU', 'Linear']
     """
-    if not 0 <= sparsity <= 1:
-        raise ValueError(f"sparsity is {sparsity}, expected a fraction in [0, 1]")
+    expect.fraction("sparsity", sparsity)
 
     return LOWERED(model, "", sparsity).eval()
 

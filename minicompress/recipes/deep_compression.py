@@ -7,7 +7,7 @@ import gzip
 import time
 from dataclasses import asdict, dataclass, field
 
-from minicompress import container
+from minicompress import container, expect
 from minicompress.pruning import GradualPruning, mask_weights
 from minicompress.quantization import share_weights
 from minicompress.training import Training
@@ -33,9 +33,8 @@ class Plan:
     protect: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        if not 0 < self.prune_until < 1:
-            raise ValueError(f"prune_until is {self.prune_until}, expected 0 < prune_until < 1: the last pruning must "
-                             "come before the last step")
+        expect.that(0 < self.prune_until < 1, f"prune_until is {self.prune_until}, expected a fraction in (0, 1): the "
+                    "last pruning must come before the last step")
 
 
 def deep_compression(lab, model, plan):

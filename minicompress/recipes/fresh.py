@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import minicompress
-from minicompress import container, data, training
+from minicompress import container, data, expect, training
 
 BATCH = 256  # BLAS may add in another order for another batch size
 
@@ -55,9 +55,8 @@ def in_fresh_process(path, data_name):
 def check(model, path, dataset):
     """Compare a model in memory with its file in a fresh process; returns the digest, or raises `FreshProcessError`."""
     here, there = logits_digest(model, dataset.test), in_fresh_process(path, dataset.name)
-    if here != there:
-        raise FreshProcessError(f"{path}: a fresh process computes other logits (SHA-256 {there[:16]}…) than the model "
-                                f"in memory ({here[:16]}…)")
+    expect.that(here == there, f"{path}: a fresh process computes other logits (SHA-256 {there[:16]}…) than the model "
+                f"in memory ({here[:16]}…)", FreshProcessError)
     return here
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import minicompress
-from minicompress import atomic, data, models
+from minicompress import atomic, data, expect, models
 
 from . import files
 from .deep_compression import Plan, measure
@@ -155,6 +155,5 @@ def _require_same(folder, path, identity):
         raise OtherJobError(f"{path} is damaged ({error}): start over without --resume") from None
     other = [f"{name} {known.get(name)}, not {value}" if name != "data" else "other data"
              for name, value in identity.items() if known.get(name) != value]
-    if other:
-        raise OtherJobError(f"{folder} holds a run with {'; '.join(other)}: resume it with the arguments that it began "
-                            "with, or start over without --resume")
+    expect.that(not other, f"{folder} holds a run with {'; '.join(other)}: resume it with the arguments that it began "
+                "with, or start over without --resume", OtherJobError)

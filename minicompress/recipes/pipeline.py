@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
 
-from minicompress import container, nn, training
+from minicompress import container, expect, nn, training
 from minicompress.claims import declared
 from minicompress.data import Dataset
 from minicompress.training import Training
@@ -23,10 +23,9 @@ class Settings:
     training: Training = Training(10, 0.02)  # noqa: RUF009 - frozen
 
     def __post_init__(self):
-        if not (0 <= self.sparsity <= 1 and 0 < self.channels_kept <= 1 and self.clusters >= 1
-                and self.training.epochs >= 1):
-            raise ValueError(f"{self}: expected sparsity in [0, 1], channels_kept in (0, 1], clusters and epochs of at "
-                             "least 1")
+        expect.fraction("sparsity", self.sparsity)
+        expect.fraction("channels_kept", self.channels_kept, above=0)
+        expect.integers(1, clusters=self.clusters, epochs=self.training.epochs)
 
 
 class Tuning:
@@ -67,11 +66,9 @@ def require_composable(names):
     ValueError: int4, then pruned: which weights are small is asked of real weights, so prune before int4
     """
     known = methods()
-    if isinstance(names, str):
-        raise TypeError(f"methods is {names!r}, expected a list of some of {', '.join(known)}")
-    for name in names:
-        if name not in known:
-            raise ValueError(f"no method is called {name!r}, expected some of {', '.join(known)}")
+    expect.that(not isinstance(names, str), f"methods is {names!r}, expected a list of some of {', '.join(known)}",
+                TypeError)
+    expect.some_of("methods", names, known)
     for first, second in combinations([known[name] for name in names], 2):
         if first is second or not may_follow(first, second):
             raise ValueError(f"{first.name}, then {second.name}: {_reason(first, second)}")
@@ -100,9 +97,8 @@ def combine(lab, model, names, *, settings=None, objective=training.supervised):
     kind, and whatever the methods refuse.
     """
     require_composable(names)
-    if not isinstance(model, nn.Sequential) or not isinstance(lab.dataset, Dataset):
-        raise TypeError(f"model is a {type(model).__name__} and dataset a {type(lab.dataset).__name__}, expected a "
-                        "Sequential and a data.Dataset, with the validation split to choose weights on")
+    expect.a(nn.Sequential, "model", model)
+    expect.a(Dataset, "dataset", lab.dataset, "a data.Dataset, with the validation split to choose weights on")
     settings, model = settings or Settings(), copy.deepcopy(model)
     for name in names:
         model = methods()[name].apply(model, Tuning(lab, name, settings, objective))

@@ -201,7 +201,7 @@ def test_forms_that_cannot_be_written():
     deep = Dense([1.0])
     for _ in range(5):
         deep = Sparse([True], deep)
-    with pytest.raises(ValueError, match="5 forms deep"):
+    with pytest.raises(ValueError, match="the form is 5 deep"):
         coding.encode(deep)
     with pytest.raises(ValueError, match="17 axes"):
         coding.encode(Dense(np.zeros([1] * 17)))

@@ -111,7 +111,7 @@ def test_mutants_are_caught(old, new):
 def test_gaps_that_overflow_or_are_no_integers_are_refused():
     with pytest.raises(CorruptDataError, match="a gap is"):
         relative_index.decode([2**62] * 4 + [3], [1] * 5, 9)
-    with pytest.raises(ValueError, match="gaps are float64, expected integers"):
+    with pytest.raises(ValueError, match=r"gaps of shape \(1,\) are float64, expected integers"):
         relative_index.decode([1.5], [1], 9)
 
 

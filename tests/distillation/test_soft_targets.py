@@ -59,9 +59,10 @@ def test_a_weight_that_is_none_is_refused_by_its_own_name(weight, error):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"alpha": -0.1}, "alpha is -0.1"), ({"alpha": 1.5}, "at most 1 unless beta is given"),
+    ({"alpha": -0.1}, "alpha is -0.1"), ({"alpha": 1.5}, "alpha is 1.5, expected at most 1 unless beta is given"),
     ({"alpha": np.nan}, "alpha is nan"), ({"beta": -1.0}, "beta is -1.0"), ({"beta": np.inf}, "beta is inf"),
-    ({"alpha": 0, "beta": 0}, "above it if alpha is 0"), ({"scale": "T"}, r"scale is 'T', expected .*'T\^2', '1'"),
+    ({"alpha": 0, "beta": 0}, "beta is 0, expected above 0, as alpha is 0"),
+    ({"scale": "T"}, r"scale is 'T', expected .*'T\^2', '1'"),
     ({"combine": "mean"}, "combine is 'mean', expected one of .*'probabilities', 'logits'"),
     ({"weights": [0.5, 0.5]}, r"weights are \[0.5, 0.5\] for 1 teachers"), ({"weights": [0.9]}, "of sum 1"),
 ])
@@ -73,11 +74,11 @@ def test_options_that_do_not_fit_are_refused(options, message):
 @pytest.mark.parametrize(("z", "v", "y", "error", "message"), [
     (Z, V, Y, TypeError, "a ndarray, expected a Tensor"),
     (Tensor(Z[0]), V, Y, ValueError, r"shape \(3,\), expected \(N, C\)"),
-    (Tensor(Z), V[:, :2], Y, ValueError, r"teacher's logits have shape \(1, 2\), the student's \(1, 3\)"),
+    (Tensor(Z), V[:, :2], Y, ValueError, r"teacher's logits have shape \(1, 2\), expected the student's, \(1, 3\)"),
     (Tensor(Z), V.astype(int), Y, TypeError, "are int64, expected float32 or float64"),
     (Tensor(Z), [V, V[:, :2]], Y, ValueError, r"shapes \[\(1, 3\), \(1, 2\)\], expected one"),
     (Tensor(Z), [], Y, ValueError, "for 0 teachers"),
-    (Tensor(Z), V, None, ValueError, "alpha is 0.5 but there are no labels"),
+    (Tensor(Z), V, None, ValueError, "alpha is 0.5, expected 0, as there are no labels"),
     (Tensor(Z), V, np.array([3]), ValueError, "span 3 to 3"),
 ])
 def test_arguments_that_do_not_fit_are_refused(z, v, y, error, message):

@@ -13,9 +13,9 @@ LOSS = {"temperature": 2.0, "alpha": 0.5}
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_teacher_that_has_diverged_is_named(value):
     for teachers in (np.float32([[value, 0, 1]]), [V, np.float32([[value, 0, 1]])]):
-        with pytest.raises(ValueError, match="the teacher's logits are not all finite"):
+        with pytest.raises(ValueError, match="the teacher's logits hold 1 NaN or infinite of 3 numbers"):
             distillation.soft_target_loss(Tensor(Z), teachers, Y, **LOSS)
-    with pytest.raises(ValueError, match="the teacher's logits are not all finite"):
+    with pytest.raises(ValueError, match="the teacher's logits hold 1 NaN or infinite of 3 numbers"):
         distillation.logit_regression_loss(Tensor(Z), np.float32([[value, 0, 1]]))
 
 

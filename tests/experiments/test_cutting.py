@@ -106,9 +106,13 @@ def test_from_scratch_takes_the_budget_of_the_plan(tmp_path, fits):
     assert of_b[2] > 5 and abs(of_b[2] * macs["small"] - spent) <= macs["small"] / 2
 
 
-@pytest.mark.parametrize("numbers", [(0, 20, 10), (5, 10, 20), (5, 10, 0)])
-def test_budgets_that_make_no_sense_are_refused(numbers):
-    with pytest.raises(ValueError, match="expected at least 1, the large network's MACs first"):
+@pytest.mark.parametrize(("numbers", "words"), [
+    ((0, 20, 10), "epochs is 0, expected a finite number of at least 1"),
+    ((5, 10, 20), "large_macs is 10 and small_macs 20, expected small_macs from 1 to large_macs"),
+    ((5, 10, 0), "large_macs is 10 and small_macs 0, expected small_macs from 1 to large_macs"),
+])
+def test_budgets_that_make_no_sense_are_refused(numbers, words):
+    with pytest.raises(ValueError, match=words):
         pruning.scratch_epochs(*numbers)
     with pytest.raises(ValueError, match="budget is 'e', expected 'E' or 'B'"):
         replace(PLAN, budget="e")

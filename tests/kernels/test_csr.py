@@ -95,7 +95,7 @@ def test_columns_that_no_row_reads_do_not_matter():
 @pytest.mark.parametrize(("arrays", "error", "words"), [
     ((np.float16([1]), [0], [0, 1]), TypeError, "data are float16, expected float32 or float64"),
     ((np.arange(1), [0], [0, 1]), TypeError, "data are int64"),
-    ((np.float32([1]), [0.0], [0, 1]), TypeError, "indices are float64"),
+    ((np.float32([1]), [0.0], [0, 1]), TypeError, r"indices of shape \(1,\) are float64"),
     ((np.float32([1]), [0, 1], [0, 1]), ValueError, "do not fit"),
     ((np.float32([1]), [0], [0, 1, 1]), ValueError, "do not fit"),
     ((np.float32([1]), [2], [0, 1]), ValueError, "indices span 2 to 2, expected 0 to 1"),

@@ -120,7 +120,7 @@ def test_the_number_of_signs_is_an_integer_of_any_kind():
     assert result.dtype == np.int32 and result.tolist() == (a @ a.T).tolist()
     assert xnor.conv2d(xnor.pack(images), xnor.pack(filters), np.int64(3), padding=1).dtype == np.int32
     for n in (70.0, 70.5, np.float64(70), True, "70"):
-        with pytest.raises(TypeError, match=r"n is .*, expected an integer"):
+        with pytest.raises(TypeError, match=r"n for 2 .* is .*, expected an integer"):
             xnor.matmul(xnor.pack(a), xnor.pack(a), n)
 
 
@@ -151,9 +151,9 @@ def test_numpys_buffer_is_left_as_it_was():
 
 def test_what_does_not_fit_is_refused():
     words = xnor.pack(plus_minus((3, 100), 0))
-    with pytest.raises(ValueError, match="n is 128"):
+    with pytest.raises(ValueError, match=r"n for 1 words of 64 bits is 128, expected .* from 1 to 64"):
         xnor.matmul(words[:, :1], words[:, :1], 128)
-    with pytest.raises(ValueError, match="n is 64"):
+    with pytest.raises(ValueError, match="n for 2 words of 64 bits is 64, expected"):
         xnor.matmul(words, words, 64)
     with pytest.raises(ValueError, match="2 and 1 words"):
         xnor.matmul(words, words[:, :1], 100)

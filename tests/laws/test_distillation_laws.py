@@ -367,11 +367,12 @@ MUTANTS = [
      "functional.cross_entropy(student_logits, target) if alpha else 0.0"),
     (SOFT_TARGETS, "beta = 1 - alpha if beta is None else beta", "beta = 1 if beta is None else beta"),
     (SOFT_TARGETS,
-     "return soft_target_loss(student_logits, teacher_logits, target, temperature=temperature, alpha=1.0, beta=weight,",
+     "return soft_target_loss(student_logits, teacher_logits, target, temperature=temperature, alpha=1.0,\n"
+     '                            beta=expect.number("weight", weight, 0)',
      "z, v = cooled(student_logits, temperature), cooled(functional.Tensor(teacher_logits), temperature)\n    "
      "return functional.cross_entropy(student_logits, target) - weight * (functional.softmax(z) * "
      "functional.log_softmax(v)).sum() / len(student_logits)\n    "
-     "soft_target_loss(None, None, 0, temperature=0, alpha=0,"),  # the student as the target of the λ form
+     "soft_target_loss(None, None, 0, temperature=0, alpha=0"),  # the student as the target of the λ form
     (SOFT_TARGETS, 'scale="1")', 'scale="T^2")'),
     (TEACHERS, "v.dtype.type(w) * v", "v"),
     (TEACHERS, "if weights is None else np.asarray", "if True else np.asarray"),
@@ -379,7 +380,7 @@ MUTANTS = [
     (TEACHERS, 'return mixed if combine == "probabilities" else', "return"),
     (REGRESSION, "/ (2 * len(v))", "/ len(v)"),
     (REGRESSION, "/ (2 * len(v))", "/ (2 * v.size)"),
-    (REGRESSION, "student_logits - v.astype", "student_logits.detach() - v.astype"),
+    (REGRESSION, "z - v.astype", "z.detach() - v.astype"),
 ]
 
 

@@ -311,7 +311,7 @@ def test_magnitude_pruning_under_a_mask_prunes_its_share_of_the_survivors():
 
 
 def test_a_mask_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"\(3,\), the weights \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"the mask has shape \(3,\), expected that of the weights, \(2, 3\)"):
         nn.project(Parameter(weights((2, 3))), pruning.Mask([True, False, True]))
     with pytest.raises(ValueError, match="not fitted"):
         pruning.Mask()(Tensor([1.0]))

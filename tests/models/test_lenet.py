@@ -45,7 +45,7 @@ def test_images_of_another_size_are_refused_with_the_shapes(make, shape):
 
 def test_lenet_5_says_why_it_takes_28_by_28_only():
     for shape in ((8, 8), (32, 32), (28, 27)):
-        with pytest.raises(ValueError, match=rf"28×28, got {shape[0]}×{shape[1]}.*50 channels of 4×4"):
+        with pytest.raises(ValueError, match=rf"image_shape is \({shape[0]}, {shape[1]}\).*50 channels of 4×4"):
             models.lenet_5(rng=rng(), image_shape=shape)
     models.lenet_5(rng=rng(), image_shape=[28, 28])
 

@@ -20,8 +20,8 @@ def test_filters_kept_are_framed_and_shown_again():
 
 @pytest.mark.parametrize(("shapes", "kept", "words"), [
     (((4, 2, 3, 3), (1, 2, 3, 3)), [0], "expected one input channel"),
-    (((4, 1, 3, 3), (2, 1, 3, 3)), [0], "expected an index below 4 for each"),
-    (((4, 1, 3, 3), (1, 1, 3, 3)), [4], "expected an index below 4 for each"),
+    (((4, 1, 3, 3), (2, 1, 3, 3)), [0], "expected an index for each of the 2 filters"),
+    (((4, 1, 3, 3), (1, 1, 3, 3)), [4], "indices kept span 4 to 4, expected 0 to 3"),
 ])
 def test_filters_that_do_not_fit_are_refused(shapes, kept, words):
     with pytest.raises(ValueError, match=words):
@@ -63,5 +63,5 @@ def test_products_are_drawn_over_what_is_kept_with_the_break_even():
     assert four.lines[2].get_xdata().tolist() == [100, 25] and four.lines[2].get_ydata().tolist() == [8, 2]
     assert list(one.lines[-1].get_xdata()) == [50, 50] and one.texts[0].get_text() == "50 % zeros"
     assert (one.get_title(), four.get_title()) == ("20×30, batch 1", "20×30, batch 4") and not four.texts
-    with pytest.raises(ValueError, match="of the benchmark 'train', expected 'csr'"):
+    with pytest.raises(ValueError, match="benchmark is 'train', expected one of 'csr'"):
         plots.sparse_products({"benchmark": "train"})

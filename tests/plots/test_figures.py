@@ -166,7 +166,8 @@ def test_the_tree_leads_to_every_code(lengths):
 
 
 @pytest.mark.parametrize(("lengths", "labels", "message"), [
-    ([], None, "0 symbols have a code"), ([0, 0], None, "0 symbols have a code"), ([6] * 41, None, "41 symbols"),
+    ([], None, "symbols with a code is 0, expected"), ([0, 0], None, "symbols with a code is 0, expected"),
+    ([6] * 41, None, "symbols with a code is 41, expected an integer from 1 to 40"),
     ([1, 1, 1], None, "no prefix code"), ([1, 1], "a", "1 labels for 2 symbols"),
 ])
 def test_what_is_no_readable_tree_is_refused(lengths, labels, message):

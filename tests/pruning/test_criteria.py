@@ -8,9 +8,12 @@ from minicompress.pruning import Mask, filter_norm, scale_norm
 from tests.pruning.networks import network
 
 
-@pytest.mark.parametrize(("shape", "order"), [((3,), 1), ((3, 2), 3), ((3, 2), "fro")])
-def test_norms_of_no_filters_are_refused(shape, order):
-    with pytest.raises(ValueError, match=r"expected \(out, in, …\), and order 1 or 2"):
+@pytest.mark.parametrize(("shape", "order", "words"), [
+    ((3,), 1, r"weight has shape \(3,\), expected \(out, in, …\)"),
+    ((3, 2), 3, "order is 3, expected one of 1, 2"), ((3, 2), "fro", "order is 'fro', expected one of 1, 2"),
+])
+def test_norms_of_no_filters_are_refused(shape, order, words):
+    with pytest.raises(ValueError, match=words):
         filter_norm(np.ones(shape), order)
 
 

@@ -44,16 +44,18 @@ def test_uint8_images_of_a_data_set_are_examples_too():
 
 
 @pytest.mark.parametrize(("keep", "error", "words"), [
-    ({"conv3": [0]}, ValueError, r"no layer 'conv3' makes channels, expected some of \['bn', 'conv', 'fc', 'out'\]"),
-    ({"relu": [0]}, ValueError, "no layer 'relu' makes channels"),
+    ({"conv3": [0]}, ValueError,
+     r"keep names layers that make no channels: \['conv3'\], expected some of \['bn', 'conv', 'fc', 'out'\]"),
+    ({"relu": [0]}, ValueError, r"keep names layers that make no channels: \['relu'\], expected some"),
     ({"conv": []}, ValueError, "at least one index"),
     ({"conv": 1}, ValueError, "at least one index"),
-    ({"conv": [[1], [1, 2]]}, ValueError, r"keep\['conv'\] is \[\[1\], \[1, 2\]\], expected a list"),
-    ({"conv": [0, 4]}, ValueError, "expected different indices from 0 to 3"),
-    ({"conv": [-1]}, ValueError, "expected different indices from 0 to 3"),
-    ({"conv": [1, 1]}, ValueError, "expected different indices"),
-    ({"conv": [1.0]}, TypeError, "holds float64, expected integers"),
-    ({"conv": [True, False, True, True]}, TypeError, "holds bool"),
+    ({"conv": [[1, 2]]}, ValueError, r"keep\['conv'\] is \[\[1, 2\]\], expected a list of at least one index"),
+    ({"conv": [[1], [1, 2]]}, TypeError, r"an index in keep\['conv'\] is \[1\], expected an integer from 0 to 3"),
+    ({"conv": [0, 4]}, ValueError, r"an index in keep\['conv'\] is 4, expected an integer from 0 to 3"),
+    ({"conv": [-1]}, ValueError, r"an index in keep\['conv'\] is -1, expected an integer from 0 to 3"),
+    ({"conv": [1, 1]}, ValueError, r"keep\['conv'\] is \[1, 1\], expected different indices"),
+    ({"conv": [1.0]}, TypeError, r"an index in keep\['conv'\] is 1\.0, expected an integer"),
+    ({"conv": [True, False, True, True]}, TypeError, r"an index in keep\['conv'\] is True, expected an integer"),
     ({"out": [0, 1]}, ValueError, "'out'. cuts channels that are part of the model's output, which must stay"),
     ({"conv": [0, 1], "bn": [0, 2]}, ValueError, "should lose a channel that .* keeps: they are one"),
 ])

@@ -29,7 +29,7 @@ def test_mask_weights_takes_weight_arrays_only_and_changes_nothing():
     assert set(mask_weights(model)) == {"conv.weight", "fc.weight"}
     for name, p in model.named_latents():
         assert p.effective().numpy().tobytes() == before[name].tobytes()
-    with pytest.raises(ValueError, match="is already projected"):
+    with pytest.raises(ValueError, match=r"the weights' projections are {'conv.weight': .*}, expected none"):
         mask_weights(model)
 
 
@@ -84,9 +84,14 @@ def test_a_protected_layer_keeps_more():
     assert shares[0][0] > shares[1][0] and shares[0][1] == shares[1][1]
 
 
-@pytest.mark.parametrize("options", [{"final": 1.0}, {"final": -0.1}, {"begin": 2.0}, {"begin": -1.0}, {"every": 0}])
-def test_a_schedule_that_makes_no_sense_is_refused(options):
-    with pytest.raises(ValueError, match="expected 0 <= final < 1"):
+@pytest.mark.parametrize(("options", "words"), [
+    ({"final": 1.0}, r"final is 1\.0, expected a fraction in \[0, 1\)"), ({"final": -0.1}, r"final is -0\.1, expected"),
+    ({"begin": 2.0}, r"begin is 2\.0 and end 2\.0, expected 0 <= begin < end"),
+    ({"begin": -1.0}, r"begin is -1\.0 and end 2\.0, expected 0 <= begin < end"),
+    ({"every": 0}, "every is 0, expected an integer of at least 1"),
+])
+def test_a_schedule_that_makes_no_sense_is_refused(options, words):
+    with pytest.raises(ValueError, match=words):
         GradualPruning(mask_weights(mlp()), **({"final": 0.5, "end": 2.0} | options))
 
 

@@ -23,11 +23,15 @@ def test_many_steps_at_once():
     assert isinstance(gradual_sparsity(3, **options), float)
 
 
-@pytest.mark.parametrize("options", [
-    {"final": 97, "begin": 0, "end": 1}, {"final": -0.1, "begin": 0, "end": 1}, {"final": 0.5, "begin": 1, "end": 1},
-    {"final": 0.5, "begin": 2, "end": 1}, {"final": 0.5, "begin": 0, "end": 1, "every": 0},
-    {"initial": 1.5, "final": 0.5, "begin": 0, "end": 1}, {"final": float("nan"), "begin": 0, "end": 1},
+@pytest.mark.parametrize(("options", "words"), [
+    ({"final": 97, "begin": 0, "end": 1}, r"final is 97, expected a fraction in \[0, 1\]"),
+    ({"final": -0.1, "begin": 0, "end": 1}, r"final is -0\.1, expected a fraction"),
+    ({"final": 0.5, "begin": 1, "end": 1}, "begin is 1, end 1, every 1, expected begin < end"),
+    ({"final": 0.5, "begin": 2, "end": 1}, "begin is 2, end 1, every 1, expected begin < end"),
+    ({"final": 0.5, "begin": 0, "end": 1, "every": 0}, "begin is 0, end 1, every 0, expected begin < end, every > 0"),
+    ({"initial": 1.5, "final": 0.5, "begin": 0, "end": 1}, r"initial is 1\.5, expected a fraction"),
+    ({"final": float("nan"), "begin": 0, "end": 1}, "final is nan, expected a fraction"),
 ])
-def test_bad_options(options):
-    with pytest.raises(ValueError, match=r"expected fractions in \[0, 1\]"):
+def test_bad_options(options, words):
+    with pytest.raises(ValueError, match=words):
         gradual_sparsity(0, **options)
