@@ -4,8 +4,8 @@ from .choose import choose_channels as choose_channels
 from .choose import group_scores as group_scores
 from .choose import slim as slim
 from .choose import strongest as strongest
-from .criteria import filter_norm as filter_norm
-from .criteria import scale_norm as scale_norm
+from .criteria.filter_norm import filter_norm as filter_norm
+from .criteria.scale_norm import scale_norm as scale_norm
 from .cut import cut_channels as cut_channels
 from .magnitude import global_magnitude_masks as global_magnitude_masks
 from .magnitude import magnitude_mask as magnitude_mask

@@ -5,11 +5,12 @@ from numbers import Real
 
 import numpy as np
 
-from minicompress import expect, nn
+from minicompress import expect
 from minicompress.claims import Method
 from minicompress.nn.tracing import trace
 
-from .criteria import filter_norm, scale_norm
+from .criteria import criteria
+from .criteria.scale_norm import scale_norm
 from .cut import BY_LAYER, cut_channels
 from .magnitude import global_magnitude_masks
 
@@ -120,29 +121,37 @@ def slim(model, example, share):
     return without(count)
 
 
-def strongest(model, example, kept):
-    """A model with the filters or units of largest L1 norm (PR-4): {layer's name: number}, or a fraction of each.
+def strongest(model, example, kept, *, criterion="filter-norm", data=None):
+    """A model with the channels that a criterion scores highest: {layer's name: how many}, or a fraction of each layer.
 
-    Of channels that can only be cut together the norms add up (`group_scores`).
+    Of channels that can only be cut together the scores add up (`group_scores`); of each layer one at least stays.
+    ``criterion``: the name of one of `criteria`, by default the L1 norm of filters (PR-4); ``data``:
+    the examples that it looks at, if it does, as `predict` takes them. Raises ValueError for another name, and what the
+    criterion raises.
 
     >>> from minicompress import models
     >>> model = models.mlp([4, 8, 2], rng=np.random.default_rng(0))
     >>> strongest(model, np.zeros((1, 4), np.float32), {"fc1": 3}).fc2.weight.shape
     (2, 3)
     """
-    scores = group_scores(model, example, {
-        name: filter_norm(layer.weight.effective().numpy()) for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear | nn.Conv2d)})
+    found = criteria()[expect.one_of("criterion", criterion, criteria())]
+    expect.that(data is not None or not found.needs_data, f"criterion is {criterion!r}, expected data for it")
+    scores = group_scores(model, example, found.scores(model, data))
     if not isinstance(kept, dict):
         kept = {layer: max(1, round(kept * len(score))) for layer, score in scores.items()}
     return cut_channels(model, example, choose_channels(scores, counts=kept))
 
 
-def _cut(model, tuning):
-    model = strongest(model, tuning.dataset.train.images[:1], tuning.settings.channels_kept)
-    tuning.fit(model)
-    return model
+def _cutting(criterion):
+    def cut(model, tuning):
+        data, kept = tuning.dataset, tuning.settings.channels_kept
+        model = strongest(model, data.train.images[:1], kept, criterion=criterion, data=data.validation)
+        tuning.fit(model)
+        return model
+    return cut
 
 
-METHODS = (Method("cut", (), "channels are cut from a network whose weights are still free, so cut before {first}",
-                  _cut, "channels cut"),)
+BECAUSE = "channels are cut from a network whose weights are still free, so cut before {first}"
+METHODS = (Method("cut", (), BECAUSE, _cutting("filter-norm"), "channels cut"), *(
+    Method(f"cut:{name}", (), BECAUSE, _cutting(name), f"cut by {name}") for name in criteria()
+    if name != "filter-norm"))

@@ -3,7 +3,7 @@
 from minicompress import engine, expect, training
 from minicompress.training import named
 
-from .criteria import batch_norms
+from .criteria.scale_norm import batch_norms
 
 
 def slimming(strength, objective=training.supervised):

@@ -78,7 +78,7 @@ def _reason(first, second):
     if first is second:
         return "once is enough"
     because = first.because if first.last else second.because
-    because = because if isinstance(because, str) else because.get(first.name, because[""])
+    because = because if isinstance(because, str) else because.get(first.name.partition(":")[0], because[""])
     return because.format(first=first.name)
 
 

@@ -32,7 +32,7 @@ _BY_MODULE = {
         ("PR-18", "round(epochs * large_macs / small_macs)", "epochs * large_macs // small_macs + 1"),
         ("PR-18", "round(epochs * large_macs / small_macs)", "epochs"),
     ],
-    "minicompress.pruning.criteria": [
+    "minicompress.pruning.criteria.filter_norm": [
         ("PR-4", "len(weight), -1), order, axis=1", "len(weight), -1), 2, axis=1"),
         ("PR-4", "weight = np.asarray(weight, np.float64)", "weight = np.maximum(np.asarray(weight, np.float64), 0)"),
     ],

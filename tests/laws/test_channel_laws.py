@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from minicompress import models, nn, pruning, training
 from minicompress.data import batches
 from minicompress.engine import Tensor
-from minicompress.equations.pruning.criteria import filter_norm
+from minicompress.equations.pruning.filter_norm import filter_norm
 from minicompress.equations.pruning.networks import evaluate
 from minicompress.equations.pruning.slimming import slimming_loss, slimming_subgradient
 from minicompress.nn import tracing

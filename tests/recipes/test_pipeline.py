@@ -79,7 +79,7 @@ def law_file(model, inspection, path, methods, dataset, folder):
     if "pruned" in methods:
         zeros = sum(np.count_nonzero(~p.form().mask) for p in weights.values())
         assert zeros == round(0.75 * sum(p.size for p in weights.values()))
-    if "cut" in methods:
+    if "cut" in map(kind, methods):
         assert [p.shape for p in weights.values()] == [(20, 64), (12, 20), (10, 12)]
     assert bool(inspection.sizes["code tables"]) <= ("huffman" in methods)
 
@@ -98,7 +98,12 @@ def refused(path, damaged):
 
 def test_what_is_promised_composes_and_little_else():
     allowed = {(a, b) for a, b in PAIRS if a != b and pipeline.may_follow(METHODS[a], METHODS[b])}
-    assert allowed == PROMISED | HARMLESS
+    assert allowed == {pair for pair in PAIRS if tuple(map(kind, pair)) in PROMISED | HARMLESS}
+
+
+def kind(method):
+    """ "cut" of "cut:apoz": a criterion changes which channels go, not what composes."""
+    return method.partition(":")[0]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -108,7 +113,7 @@ def test_a_method_alone(method, made, dataset, tmp_path):
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_every_ordered_pair_composes_or_is_refused(pair, trained, made, dataset, tmp_path):
-    if pair in PROMISED | HARMLESS:
+    if tuple(map(kind, pair)) in PROMISED | HARMLESS:
         law_file(*made(pair), pair, dataset, tmp_path)
     else:
         first, second = pair
@@ -187,7 +192,7 @@ def test_three_that_do_not_all_fit_are_refused():
         pipeline.require_composable(["cut", "pruned", "binary"])
     with pytest.raises(ValueError, match=r"methods \['int2'\], expected some of \['binary', .*'pruned'\]"):
         pipeline.require_composable(["int2"])
-    with pytest.raises(TypeError, match="methods is 'int8', expected a list of some of cut, pruned"):
+    with pytest.raises(TypeError, match=r"methods is 'int8', expected a list of some of cut, .*pruned"):
         pipeline.require_composable("int8")
 
 

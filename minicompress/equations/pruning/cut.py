@@ -8,7 +8,7 @@ from minicompress.checker.draws import eighths
 from minicompress.checker.page import page, resolve, tensor
 from minicompress.checker.properties import close
 
-from .criteria import LI_2017
+from .filter_norm import LI_2017
 from .networks import evaluate
 from .slimming import LIU_2017
 

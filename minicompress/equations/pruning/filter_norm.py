@@ -21,7 +21,7 @@ def _filters(rng, size):
 
 
 @page("PR-4", cite=LI_2017("section 3.1"), latex=r"s_j = \left(\sum_i |F_{ji}|^p\right)^{1/p}",
-      implementation="minicompress.pruning.criteria.filter_norm", inputs=_filters,
+      implementation="minicompress.pruning.filter_norm", inputs=_filters,
       cases=tuple((np.array([[3.0, -4.0], [0.0, 1.0], [0.0, 0.0]]), order) for order in (1, 2)))
 def filter_norm(w, order):
     """filter norm

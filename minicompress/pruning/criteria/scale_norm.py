@@ -1,25 +1,10 @@
-"""How important a channel is: scores, by which others choose what to keep."""
+"""A channel whose batch norm scales it to nearly nothing is nearly constant: |γ|, as network slimming ranks (PR-6)."""
 
 import numpy as np
 
 from minicompress import expect, nn
 
-
-def filter_norm(weight, order=1):
-    """s_j = Σ|F_j| for ``order=1``, ‖F_j‖₂ for ``order=2``: the importance of each filter (PR-4).
-
-    weight : (out, in, …) an array, one filter or unit a row
-
-    Returns (out,) float64. Raises ValueError for another order or an array of fewer than two axes. Source: Li et al.
-    2017, section 3.1 (order 1); the survey of criteria there compares order 2.
-
-    >>> filter_norm(np.array([[3.0, -4.0], [1.0, 0.0]])), filter_norm(np.array([[3.0, -4.0]]), order=2)
-    (array([7., 1.]), array([5.]))
-    """
-    weight = np.asarray(weight, np.float64)
-    expect.shaped("weight", weight, "(out, in, …)", weight.ndim >= 2)
-    expect.one_of("order", order, (1, 2))
-    return np.linalg.norm(weight.reshape(len(weight), -1), order, axis=1)
+from . import Criterion
 
 
 def batch_norms(model):
@@ -40,3 +25,6 @@ def scale_norm(model):
     {'bn1': array([1., 1., 1.], dtype=float32)}
     """
     return {name: np.abs(layer.weight.effective().numpy()) for name, layer in batch_norms(model).items()}
+
+
+CRITERION = Criterion("scale-norm", lambda model, data: scale_norm(model))
