@@ -10,7 +10,6 @@ import pkgutil
 import re
 import sys
 import types
-import warnings
 from fractions import Fraction
 from functools import cache
 
@@ -18,15 +17,15 @@ import numpy as np
 import pytest
 
 import minicompress
-from minicompress import checker, equations, nn
-from minicompress.checker import Page, ledger, trial
+from minicompress import checker, equations
+from minicompress.checker import Page, ledger
 from minicompress.checker.call import SINGLE, Misfit
 from minicompress.checker.page import resolve
 from minicompress.quantization import AffineQuantization, fake
 from minicompress.quantization.layers import integer_bias
 from tests.equations.literals import debts
 from tests.equations.mutants import MUTANTS
-from tests.mutants import mutate
+from tests.equations.planted import findings, is_caught
 
 ENTRIES = checker.equations()
 IDS = [entry.id for entry in ENTRIES]
@@ -38,11 +37,6 @@ def trapped(entry_id, name):
     """What the suite finds of a trap at single precision, where learners may be: double is no less strict."""
     entry = checker.equation(entry_id)
     return findings(entry, next(trap.function for trap in entry.traps if trap.name == name), eps=SINGLE)
-
-
-def findings(entry, function, *, examples=36, **options):
-    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
-        return trial.run(entry, entry.subject(function, **options), entry.examples(examples))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -181,26 +175,9 @@ def test_every_property_catches_something(entry):
     assert caught == set(entry.properties)
 
 
-@pytest.fixture
-def registries(monkeypatch):
-    """Classes that a mutant defines leave no trace among the projections and layers that a file may name."""
-    monkeypatch.setattr(nn.Projection, "_of_form", dict(nn.Projection._of_form))
-    monkeypatch.setattr(nn.graph, "LAYERS", Overwritable(nn.graph.LAYERS))
-
-
-class Overwritable(dict):
-    """Takes a layer's mutant under the name that the layer has."""
-
-    def setdefault(self, name, layer):
-        self[name] = layer
-        return layer
-
-
 @pytest.mark.parametrize(("id", "module", "old", "new"), MUTANTS, ids=[f"{m[0]} {m[2]} -> {m[3]}" for m in MUTANTS])
-def test_a_planted_mutant_is_caught(id, module, old, new, registries):
-    entry, real = checker.equation(id), importlib.import_module(module)
-    mutant = getattr(mutate(real, old, new), entry.implementation.rpartition(".")[2])
-    assert not findings(entry, entry.adapt(mutant), examples=60, eps=SINGLE if entry.single else None).passed
+def test_a_planted_mutant_is_caught(id, module, old, new):
+    assert is_caught(id, old, new, module)
 
 
 PLANTED_BELOW_CONVERT = {
