@@ -5,6 +5,7 @@ from .choose import group_scores as group_scores
 from .choose import slim as slim
 from .choose import strongest as strongest
 from .criteria.filter_norm import filter_norm as filter_norm
+from .criteria.geometric_median import geometric_median as geometric_median
 from .criteria.scale_norm import scale_norm as scale_norm
 from .cut import cut_channels as cut_channels
 from .magnitude import global_magnitude_masks as global_magnitude_masks
