@@ -38,11 +38,12 @@ class Trace:
 
     reads, writes : {layer's dotted name: (C,) names}, of the layers that hold weights
     constants : {layer's dotted name: (C,)}, of the channels that it reads, as in `Flow`
+    carries : {dotted name: (C,) names}, of what every module gives, in the order in which they run
     fixed : {name: what it belongs to}, the names that no cut may touch
     """
 
     def __init__(self):
-        self.reads, self.writes, self.constants, self.fixed = {}, {}, {}, {}
+        self.reads, self.writes, self.constants, self.carries, self.fixed = {}, {}, {}, {}, {}
         self._parents, self._first = [], {}
 
     def fresh(self, count):
@@ -72,13 +73,15 @@ class Trace:
 
     def run(self, path, module, flow):
         """The `Flow` that a module makes of a Flow, by the rule of its class."""
-        return RULES(module, path, self, flow)
+        made = RULES(module, path, self, flow)
+        self.carries[path] = made.names
+        return made
 
     def settle(self):
         """Replace every name by the one that stands for all that it was united with; returns self."""
         roots = np.array([self._root(name) for name in range(len(self._parents))], int)
-        self.reads, self.writes = ({layer: roots[names] for layer, names in known.items()}
-                                   for known in (self.reads, self.writes))
+        self.reads, self.writes, self.carries = ({layer: roots[names] for layer, names in known.items()}
+                                                 for known in (self.reads, self.writes, self.carries))
         self.fixed = {int(roots[name]): what for name, what in self.fixed.items()}
         return self
 

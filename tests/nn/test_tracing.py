@@ -71,6 +71,17 @@ def test_the_constants_are_what_is_left_of_a_channel():
     assert traced.constants["fc"].tolist() == [0, 2]
 
 
+def test_what_every_module_passes_on_is_known():
+    body = nn.Sequential({"conv": conv(3, 3), "relu": nn.ReLU()})
+    model = nn.Sequential({"first": conv(1, 3), "block": nn.Add({"body": body, "short": nn.Identity()}),
+                           "relu": nn.ReLU(), "flat": nn.Flatten(), "fc": nn.Linear(12, 2, rng=RNG)})
+    traced = trace(model, np.ones((1, 1, 2, 2), np.float32))
+    carries, made = traced.carries, traced.writes["first"].tolist()
+    assert list(carries)[:3] == ["first", "block.body.conv", "block.body.relu"] and list(carries)[-1] == ""
+    assert carries["block.body.relu"].tolist() == carries["block"].tolist() == carries["relu"].tolist() == made
+    assert carries["flat"].tolist() == np.repeat(made, 4).tolist()
+
+
 def test_tracing_leaves_the_model_as_it_was():
     model = nn.Sequential({"conv": conv(1, 2), "bn": nn.BatchNorm2d(2), "drop": nn.Dropout(0.5, rng=RNG)}).train()
     before, state = model.state_dict(), RNG.bit_generator.state
