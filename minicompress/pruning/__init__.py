@@ -4,6 +4,8 @@ from .choose import choose_channels as choose_channels
 from .choose import group_scores as group_scores
 from .choose import slim as slim
 from .choose import strongest as strongest
+from .criteria.apoz import activity as activity
+from .criteria.apoz import apoz as apoz
 from .criteria.filter_norm import filter_norm as filter_norm
 from .criteria.geometric_median import geometric_median as geometric_median
 from .criteria.scale_norm import scale_norm as scale_norm
