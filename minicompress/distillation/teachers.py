@@ -47,8 +47,8 @@ def mixture(weights, teachers, combine):
     return weights
 
 
-def teacher_array(logits):
-    """A teacher's logits as an array; TypeError and ValueError for what is not float, or not finite."""
-    v = logits.data if isinstance(logits, Tensor) else np.asarray(logits)
-    expect.that(v.dtype.char in "fd", f"the teacher's logits are {v.dtype}, expected float32 or float64", TypeError)
-    return expect.reals("the teacher's logits", v, finite=True)
+def teacher_array(given, what="logits"):
+    """A teacher's logits, or features, as an array; TypeError and ValueError for what is not float, or not finite."""
+    v = given.data if isinstance(given, Tensor) else np.asarray(given)
+    expect.that(v.dtype.char in "fd", f"the teacher's {what} are {v.dtype}, expected float32 or float64", TypeError)
+    return expect.reals(f"the teacher's {what}", v, finite=True)
