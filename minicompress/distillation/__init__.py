@@ -5,6 +5,7 @@ from .matching import Match as Match
 from .matching import Matching as Matching
 from .matching import tapped as tapped
 from .objective import SoftTargets as SoftTargets
+from .similarity import similarity_loss as similarity_loss
 from .soft_targets import lambda_loss as lambda_loss
 from .soft_targets import soft_target_loss as soft_target_loss
 from .softened import log_softened as log_softened
