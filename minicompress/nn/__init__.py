@@ -9,6 +9,7 @@ from .layers import Add as Add
 from .layers import AvgPool2d as AvgPool2d
 from .layers import BatchNorm1d as BatchNorm1d
 from .layers import BatchNorm2d as BatchNorm2d
+from .layers import ChannelShuffle as ChannelShuffle
 from .layers import Concatenate as Concatenate
 from .layers import Conv2d as Conv2d
 from .layers import Dropout as Dropout

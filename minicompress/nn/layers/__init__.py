@@ -3,6 +3,7 @@
 from .activation import Dropout as Dropout
 from .activation import Identity as Identity
 from .activation import ReLU as ReLU
+from .channel_shuffle import ChannelShuffle as ChannelShuffle
 from .containers import Add as Add
 from .containers import Concatenate as Concatenate
 from .containers import Sequential as Sequential
