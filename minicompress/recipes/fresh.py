@@ -3,11 +3,9 @@
 import hashlib
 import os
 import subprocess
-import sys
-from pathlib import Path
 
-import minicompress
 from minicompress import container, data, expect, training
+from minicompress.checker.own_process import NoAnswer, ask
 
 BATCH = 256  # BLAS may add in another order for another batch size
 
@@ -31,25 +29,27 @@ def logits_digest(model, split):
     return hashlib.sha256(training.predict(model, split, BATCH).astype("<f4", order="C").tobytes()).hexdigest()
 
 
-def package_environment():
-    """The environment in which a new process finds this very package, wherever it starts."""
-    package = str(Path(minicompress.__file__).resolve().parents[1])
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
-                         "PYTHONIOENCODING": "utf-8"}
-
-
 def in_fresh_process(path, data_name):
     """`logits_digest` of a file on a data set's test split, computed by a new Python process that shares nothing.
 
-    Raises FreshProcessError, with the last line that the process said, if it fails.
+    Raises FreshProcessError, with what went wrong there, if it fails.
     """
-    code = "import sys; from minicompress.recipes import fresh; fresh.main(*sys.argv[1:])"
-    finished = subprocess.run([sys.executable, "-c", code, str(path), str(data_name)], capture_output=True,
-                              encoding="utf-8", env=package_environment(), check=False)
-    if finished.returncode:
-        reason = finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"]
-        raise FreshProcessError(f"a fresh process could not evaluate {path}: {reason[-1]}")
-    return finished.stdout.strip()
+    try:
+        told = ask(f"{__name__}:answer", [str(path), str(data_name)], None, subprocess.DEVNULL)
+    except NoAnswer as ended:
+        told = {"failed": str(ended)}
+    expect.that("failed" not in told, lambda: f"a fresh process could not evaluate {path}: {told['failed']}",
+                FreshProcessError)
+    return told["digest"]
+
+
+def answer(task):
+    """What the fresh process runs."""
+    path, data_name = task
+    try:
+        return {"digest": logits_digest(path, data.load(data_name).test)}
+    except Exception as error:
+        return {"failed": f"{type(error).__name__}: {error}"}
 
 
 def check(model, path, dataset):
@@ -58,8 +58,3 @@ def check(model, path, dataset):
     expect.that(here == there, f"{path}: a fresh process computes other logits (SHA-256 {there[:16]}…) than the model "
                 f"in memory ({here[:16]}…)", FreshProcessError)
     return here
-
-
-def main(path, data_name):
-    """What the fresh process runs."""
-    print(logits_digest(path, data.load(data_name).test))
