@@ -1,6 +1,10 @@
 """What imports what, what rooms there are, and what is nowhere to be found, read off the source as it stands."""
 
 import ast
+import dataclasses
+import importlib
+import inspect
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -203,3 +207,21 @@ def test_importing_the_package_does_not_import_the_drawing_room():
     import subprocess
     code = "import minicompress, sys; sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+ROOMS = sorted(path.name.removesuffix(".py") for path in PACKAGE.iterdir()
+               if path.suffix == ".py" or (path / "__init__.py").exists())
+TESTS = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "tests").rglob("*.py")))
+
+
+@pytest.mark.parametrize("room", sorted(set(ROOMS) - {"__main__", "__init__", "datasets", "packaging", "cli"}))
+def test_no_public_function_or_class_goes_untested(room):
+    """Each is named by a test, or by its own example, which runs as one; a new one without either fails here.
+
+    Records that functions give are apart: what they hold is what the tests of these functions look at.
+    """
+    members = {name: value for name, value in vars(importlib.import_module(f"minicompress.{room}")).items()
+               if not name.startswith("_") and (inspect.isfunction(value) or inspect.isclass(value))
+               and value.__module__.startswith(f"minicompress.{room}") and not dataclasses.is_dataclass(value)}
+    assert [name for name, value in members.items() if not re.search(rf"\b{name}\b", TESTS)
+            and not re.search(rf">>> .*\b{name}\b", value.__doc__ or "")] == []

@@ -248,7 +248,8 @@ def _parser():
     kept.add_argument("--readme", metavar="FILE", nargs="?", const="README.md",
                       help="write the tables between the marks in a README (default: %(const)s)")
     kept.add_argument("--stale", action="store_true",
-                      help="train each row for a moment, and name those that no longer compute the same bits")
+                      help="train each row for a moment, and name those that no longer compute the same bits "
+                           "(with OPENBLAS_NUM_THREADS=1, as they were measured)")
     for sub, where in ((compress, "FILE.work"), (compare, "DIR"), (measure, "DIR")):
         sub.add_argument("--resume", action="store_true",
                          help=f"go on with what an interrupted run left in {where}; the files get the same bytes")

@@ -56,7 +56,8 @@ def _commit():
 def bits(name):
     """A hash of the files that an experiment writes in a short lab; None for a benchmark, which trains nothing.
 
-    It differs where a change touches what the row computes, or on a machine that rounds otherwise.
+    It differs where a change touches what the row computes, on a machine that rounds otherwise, and with another number
+    of BLAS threads than the report says (one).
     """
     claim = claims()[name]
     if claim.table:

@@ -205,3 +205,12 @@ def test_forms_that_cannot_be_written():
         coding.encode(deep)
     with pytest.raises(ValueError, match="17 axes"):
         coding.encode(Dense(np.zeros([1] * 17)))
+
+
+def test_a_reader_takes_no_more_than_there_is_or_than_it_may():
+    reader = coding.Reader(b"abcdef", max_bytes=4)
+    assert reader.take("payload", 3) == b"abc" and reader.parts == [("payload", b"abc")]
+    with pytest.raises(coding.CorruptDataError, match="4 bytes of payload expected, but 3 are left"):
+        reader.take("payload", 4)
+    with pytest.raises(coding.CorruptDataError):
+        reader.take("payload", 2)  # three and two are more than the budget of 4

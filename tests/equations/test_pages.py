@@ -150,6 +150,7 @@ def test_a_page_is_a_section_under_its_id(entry):
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_reference_and_implementation_hold(entry):
     verification = checker.verify([entry.id], examples=36)
+    assert isinstance(verification, checker.Verification)
     assert verification, str(verification)
 
 
