@@ -48,22 +48,19 @@ def _sequence(model, path):
     return folded
 
 
-def require_told(parameter, name):
-    """TypeError if a parameter has a projection that its form does not tell, such as `MaxNorm`: it would be lost."""
-    _require_none([projection for projection in parameter.projections if projection.represents is None], name)
-
-
-def _require_none(projections, name):
-    expect.that(not projections, lambda: f"{name} is under {projections[0]!r}, which the new model would not keep: "
-                "take it off first", TypeError)
+def require_told(parameter, name, kept=True):
+    """TypeError for a projection that the form of a parameter does not tell, such as `MaxNorm`; for any if not kept."""
+    lost = [projection for projection in parameter.projections if not (kept and projection.represents)]
+    expect.that(not lost, lambda: f"{name} is under {lost[0]!r}, which the new model would not keep: take it off first",
+                TypeError)
 
 
 def _fold(layer, norm, name, norm_name):
     """Change a layer, which nobody else holds, so that it computes what layer and batch norm did."""
     require_told(layer.weight, f"{name}.weight")
-    for part, owner, parameter in (("bias", name, layer.bias), ("weight", norm_name, norm.weight),
-                                   ("bias", norm_name, norm.bias)):
-        _require_none(() if parameter is None else parameter.projections, f"{owner}.{part}")
+    for owner, parameter in (f"{norm_name}.weight", norm.weight), (f"{norm_name}.bias", norm.bias), *(
+            [(f"{name}.bias", layer.bias)] if layer.bias is not None else []):
+        require_told(parameter, owner, kept=False)
     gamma, beta = (p.effective().numpy().astype(np.float64) for p in (norm.weight, norm.bias))
     factor = gamma / np.sqrt(norm.running_var.astype(np.float64) + norm.eps)
     bias = 0 if layer.bias is None else layer.bias.effective().numpy().astype(np.float64)

@@ -54,9 +54,8 @@ def cross_entropy(logits, target):
     expect.shaped("logits", logits, "(N, C)", logits.ndim == 2 and 0 not in logits.shape)
     if np.shape(target) == logits.shape:
         return ops.distribution_cross_entropy(logits, _distributions(target, logits.dtype))
-    expect.that(np.shape(target) == logits.shape[:1] and not isinstance(target, Tensor), lambda: "target has shape "
-                f"{np.shape(target)}, expected {logits.shape[:1]} labels or {logits.shape} distributions for logits "
-                f"{logits.shape}")
+    fits = np.shape(target) == logits.shape[:1] and not isinstance(target, Tensor)
+    expect.shaped("target", target, f"{logits.shape[:1]} labels or {logits.shape} distributions", fits)
     labels = expect.integral("labels", target, 0, logits.shape[1] - 1)
     return ops.label_cross_entropy(logits, labels.astype(np.intp, copy=False))
 

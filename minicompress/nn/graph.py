@@ -77,9 +77,8 @@ def build(description, depth=0):
             children[pair[0]] = build(pair[1], depth + 1)
         return LAYERS[name](children)
     try:
-        for argument in arguments:
-            expect.that(isinstance(argument, bool | int | float) and math.isfinite(argument),
-                        f"an argument is {reprlib.repr(argument)}, expected a finite number or a boolean")
+        odd = [value for value in arguments if not (isinstance(value, int | float) and math.isfinite(value))]
+        expect.that(not odd, lambda: f"an argument is {reprlib.repr(odd[0])}, expected a finite number or a boolean")
         options = {"rng": None, "blank": True}
         return LAYERS[name](*arguments, **{key: options[key] for key in options if key in _signature(LAYERS[name])})
     except (TypeError, ValueError, OverflowError) as error:

@@ -110,8 +110,7 @@ class Module(metaclass=Sealed):
         """Replace one buffer by an array of the same shape; KeyError or ValueError otherwise."""
         known = dict(self.named_buffers())
         expect.that(name in known, lambda: f"no buffer {name!r}, there are {sorted(known)}", KeyError)
-        expect.that(np.shape(array) == known[name].shape,
-                    lambda: f"buffer {name!r} has shape {known[name].shape}, got {np.shape(array)}")
+        expect.shaped(f"buffer {name!r}", array, known[name].shape, np.shape(array) == known[name].shape)
         path, _, attribute = name.rpartition(".")
         setattr(dict(self.named_modules())[path], attribute, np.array(array, known[name].dtype))
 
@@ -157,8 +156,8 @@ class Module(metaclass=Sealed):
         for name, array in present.items():
             theirs = state[name]
             expect.that(theirs.shape == array.shape, f"{name} has shape {array.shape}, the state's {theirs.shape}")
-            expect.that(np.can_cast(theirs.dtype, array.dtype, "same_kind"),
-                        f"{name} holds {array.dtype}, the state's {theirs.dtype}", TypeError)
+            fits = np.can_cast(theirs.dtype, array.dtype, "same_kind")
+            expect.that(fits, f"{name} holds {array.dtype}, the state's {theirs.dtype}", TypeError)
         for name, parameter in parameters.items():
             parameter.set(state[name])
         for name in buffers:

@@ -1,12 +1,14 @@
 """A projection is the constraint that compression puts on one array: prune, quantize, cluster, binarize."""
 
+from abc import ABC, abstractmethod
+
 from minicompress import expect
 from minicompress.forms import Dense, Form
 
 from .parameter import Parameter
 
 
-class Projection:
+class Projection(ABC):
     """One constraint. ``__init__`` stores options; `fit` learns state, whose names end in ``_``.
 
     The law that ties the methods together: ``p.form(w).dense()`` is ``p(latent)`` bit for bit, for w = latent.data.
@@ -32,19 +34,19 @@ class Projection:
         if "represents" in vars(cls):
             Projection._of_form[cls.represents] = cls
 
+    @abstractmethod
     def fit(self, w, where=None):
         """Learn the state from the array w, from its elements at ``where`` only if given; returns self."""
-        raise NotImplementedError
 
+    @abstractmethod
     def __call__(self, latent):
         """The effective Tensor: what the network computes with, given the latent Tensor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def form(self, w):
         """What the result is, for the latent array w, or for the Form that an inner projection made of it."""
-        raise NotImplementedError
 
-    def constrain(self, w):
+    def constrain(self, w):  # noqa: B027 - most have nothing to do
         """Change the latent array in place after an optimizer step, where the method asks for it."""
 
     def survivors(self):
@@ -124,8 +126,7 @@ def assign(parameter, form):
     array([3., 4.], dtype=float32)
     """
     expect.a(Form, "form", form)
-    expect.that(form.shape == parameter.shape, lambda: f"the form has shape {form.shape}, the parameter "
-                f"{parameter.shape}")
+    expect.shaped("the form", form, f"the parameter's, {parameter.shape}", form.shape == parameter.shape)
     projections, inner = [], form
     while inner is not None and not isinstance(inner, Dense):
         expect.that(type(inner) in Projection._of_form,

@@ -15,6 +15,9 @@ import numpy as np
 from minicompress import atomic, expect
 from minicompress.nn import Module
 
+UNNAMED = ("the {} holds a {} that it does not name, so a checkpoint could not restore it: give it as "
+           "training.named(function, name=…), or write a method holds() that returns {{name: …}}")
+
 
 @dataclass
 class History:
@@ -62,9 +65,7 @@ class Run:
         known = [*self.generators.values(), *generators, *below, *(module for _, module in model.named_modules())]
         for name, function in callables.items():
             for part in unnamed(function, known):
-                raise TypeError(f"the {name} holds a {type(part).__name__} that it does not name, so a checkpoint "
-                                "could not restore it: give it as training.named(function, name=…), or write a method "
-                                "holds() that returns {name: …}")
+                raise TypeError(UNNAMED.format(name, type(part).__name__))
         self.generators |= {f"held {i}": generator for i, generator in enumerate(generators)}
         own = {p for module in (model, *self.modules) for p in module.parameters()}
         self.others = {str(i): p for i, p in enumerate(optimizer.parameters) if p not in own}  # of no module

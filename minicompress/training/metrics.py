@@ -78,7 +78,7 @@ def measures(predictions, labels, num_classes):
     """
     predictions, labels = (expect.integral(name, classes, 0, num_classes - 1) for name, classes in (
         ("predictions", predictions), ("labels", labels)))
-    expect.that(predictions.ndim == 1 and predictions.shape == labels.shape and len(labels),
-                f"predictions {predictions.shape} and labels {labels.shape}: expected the same (N,), N > 0")
+    fits, shapes = predictions.shape == labels.shape, f"predictions {predictions.shape} and labels {labels.shape}"
+    expect.that(fits and predictions.ndim == 1 and len(labels), f"{shapes}: expected the same (N,), N > 0")
     pairs = labels.astype(np.int64) * num_classes + predictions.astype(np.int64)
     return Measures(np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes))

@@ -78,8 +78,7 @@ class Optimizer(metaclass=Sealed):
         known = {"lr", "steps", *arrays}
         expect.that(state.keys() == known, f"the state holds {sorted(state)}, expected {sorted(known)}", KeyError)
         for name, array in arrays.items():
-            expect.that(state[name].shape == array.shape,
-                        f"{name} has shape {array.shape}, the state's {state[name].shape}")
+            expect.shaped(f"the state's {name}", state[name], array.shape, state[name].shape == array.shape)
         for name, array in arrays.items():
             array[...] = state[name]
         self.lr, self.steps = float(state["lr"]), int(state["steps"])

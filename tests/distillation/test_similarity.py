@@ -37,7 +37,7 @@ def test_other_batches_are_refused(student, teacher, words):
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    ("/ len(t) ** 2", "/ len(t)"), ("axis=1, keepdims=True", "axis=0, keepdims=True"), ("** 2).sum()", "** 4).sum()"),
+    ("/ len(t) ** 2", "/ len(t)"), ("axis=1, keepdims=True", "keepdims=True"), ("** 2).sum()", "** 4).sum()"),
     ("q @ q.T", "q @ q.T + 1"), ("(squares.data == 0)", "(squares.data < 0)"), (").sqrt()", ")"),
 ])
 def test_a_planted_mutant_is_caught(old, new):

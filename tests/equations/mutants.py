@@ -66,8 +66,8 @@ _BY_MODULE = {
     "minicompress.quantization.affine": [
         ("QU-1", "np.rint(codes, out=codes)", "np.floor(codes + 0.5)"),
         ("QU-1", "high, out=codes), low", "high - 1, out=codes), low"),
-        ("QU-1", 'rounded_first=add_zero_point == "after"', "rounded_first=True"),
-        ("QU-1:after", 'rounded_first=add_zero_point == "after"', "rounded_first=False"),
+        ("QU-1", 'rounded_first=after', "rounded_first=True"),
+        ("QU-1:after", 'rounded_first=after', "rounded_first=False"),
         ("QU-1:after", "np.rint(codes, codes)", "np.floor(codes + 0.5, codes)"),
         ("QU-1:dequantize", "- np.asarray(zero_point, np.int32)", "+ np.asarray(zero_point, np.int32)"),
         ("QU-2", "r_min, r_max = np.minimum(r_min, 0), np.maximum(r_max, 0)", "pass"),

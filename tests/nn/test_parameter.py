@@ -102,7 +102,7 @@ def test_an_assigned_parameter_can_be_trained_on():
 def test_what_does_not_fit_is_not_assigned():
     p = Parameter(normal(3, 4))
     before = p.data.tobytes()
-    with pytest.raises(ValueError, match=r"\(2, 3\), the parameter \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"the form has shape \(2, 3\), expected the parameter's, \(3, 4\)"):
         nn.assign(p, Dense(normal(2, 3)))
     with pytest.raises(TypeError, match="form is a ndarray, expected a Form"):
         nn.assign(p, normal(3, 4))

@@ -282,7 +282,8 @@ def test_the_rewrites_lower_and_pass_gradients():
 
 
 @pytest.mark.parametrize(("module", "old", "new"), [
-    (prepared, "mode, model = model.training, fold_batch_norm(model)\n", "mode, model = True, copy.deepcopy(model)\n"),
+    (prepared, "mode, model = model.training, fold_batch_norm(model)\n",
+     "mode, model = True, __import__('copy').deepcopy(model)\n"),
     (prepared, "[False, *takes_relu]", "[False, *takes_relu[1:], False]"),
     (prepared, "place.bits = LOGIT_BITS", "place.bits = 3"),
     (prepared, "WEIGHTED(module, name, weights, per_channel)", "WEIGHTED(module, name, 2, per_channel)"),

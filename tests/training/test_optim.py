@@ -206,7 +206,7 @@ def test_a_state_that_does_not_fit_changes_nothing():
         optimizer.load_state_dict(optim.Adam([Parameter([1.0, 2.0]), Parameter([3.0])]).state_dict())
     other = optim.SGD([Parameter([5.0, 6.0]), Parameter([3.0, 4.0])], lr=0.2, momentum=0.9)
     other.velocity[0] += 1
-    with pytest.raises(ValueError, match=r"velocity.1 has shape \(1,\), the state's \(2,\)"):
+    with pytest.raises(ValueError, match=r"the state's velocity.1 has shape \(2,\), expected \(1,\)"):
         optimizer.load_state_dict(other.state_dict())
     assert {name: np.asarray(value).tobytes() for name, value in optimizer.state_dict().items()} == before
 

@@ -61,8 +61,8 @@ class Add(_Container):
 
     def forward(self, x):
         first, *others = results = _branches(self, x)
-        expect.that(all(y.shape == first.shape for y in others),
-                    lambda: f"Add needs branches of one shape, got {[y.shape for y in results]}")
+        shapes = [y.shape for y in results]
+        expect.that(len(set(shapes)) == 1, f"Add needs branches of one shape, got {shapes}")
         for y in others:
             first = first + y
         return first

@@ -41,8 +41,8 @@ class BatchNorm1d(Module):
         return [self.weight.size, self.eps, self.momentum]
 
     def forward(self, x):
-        expect.that(x.ndim == self._ndim and x.shape[1] == self.weight.size, lambda: f"{type(self).__name__} of "
-                    f"{self.weight.size} channels needs {self._shape}, got {x.shape}")
+        fits = x.ndim == self._ndim and x.shape[1] == self.weight.size
+        expect.shaped(f"{type(self).__name__}'s input", x, f"{self._shape} of {self.weight.size} channels", fits)
         if not self.training:
             mean, var = self.running_mean.astype(x.dtype), self.running_var.astype(x.dtype)
         else:
