@@ -192,7 +192,7 @@ def _results(args):
             return {"readme": args.readme}, f"{results.write_readme(args.readme)} tables written into {args.readme}"
     if args.stale:
         stale = results.stale(args.name)
-        return {"stale": stale}, "\n".join(stale) or "every row computes the bits that it was measured with"
+        return {"stale": stale}, "\n".join(stale) or "every row computes the bits that its report holds"
     reports = results.reports(args.name)
     return {"results": reports}, "\n\n".join(map(results.shown, reports))
 
@@ -244,7 +244,7 @@ def _parser():
     measure.add_argument("--record", action="store_true",
                          help="keep the report in the package, for `results`; expects a checkout")
     kept = command("results", _results, "show what was measured for this project's claims, without running anything")
-    kept.add_argument("name", metavar="NAME", nargs="*", choices=[*reproduce.claims(), []], help="(default: all)")
+    kept.add_argument("name", metavar="NAME", nargs="*", type=_claim, help="(default: all)")
     kept.add_argument("--readme", metavar="FILE", nargs="?", const="README.md",
                       help="write the tables between the marks in a README (default: %(const)s)")
     kept.add_argument("--stale", action="store_true",
@@ -269,6 +269,13 @@ def _seed(text):
     whole = text.isascii() and text.isdigit()
     expect.that(whole, f"{text!r} is no whole number from 0 on", argparse.ArgumentTypeError)
     return int(text)
+
+
+def _claim(name):
+    if name not in reproduce.claims():
+        raise argparse.ArgumentTypeError(f"no claim is called {name!r}, expected some of "
+                                         f"{', '.join(reproduce.claims())}")
+    return name
 
 
 def _seeds(text):

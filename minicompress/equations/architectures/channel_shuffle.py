@@ -25,7 +25,8 @@ def _layer(ChannelShuffle):
     return lambda x, g: ChannelShuffle(g)(tensor(x)).numpy()
 
 
-@page("AR-4", cite=ZHANG_2018("section 3.1"), latex=r"y_{jg + i} = x_{in + j},\quad 0 \le i < g,\ 0 \le j < n",
+@page("AR-4", cite=ZHANG_2018("section 3.1"),
+      latex=r"y_{j \cdot g + i} = x_{i \cdot n + j},\quad 0 \le i < g,\ 0 \le j < n",
       implementation="minicompress.nn.ChannelShuffle", adapt=_layer, inputs=_grouped,
       cases=((np.arange(6.0).reshape(1, 6, 1), 2), (np.arange(12.0).reshape(1, 6, 2), 3)))
 def channel_shuffle(x, g):

@@ -43,7 +43,7 @@ def similarity(s, t):
     i : an index of each example, an integer
     j : an index of each example, an integer
     k : an index of each example, an integer
-    G : similarities of the examples, its rows of length 1, or 0 where an example's features are all 0, (b, b)
+    G : similarities of the examples, its rows of length 1; a row of 0 stays 0, by convention of this project, (b, b)
 
     >>> round(similarity([[1], [1]], [[1, 0], [0, 1]]), 6)
     0.292893
@@ -75,7 +75,8 @@ def _same(f, s, t):
 
 @similarity.must("is at most 4/b")
 def _bound(f, s, t):
-    hold((f(s, t) >= 0) & (f(s, t) <= (4 + 64 * f.eps) / len(s)), "no two similarities are farther apart than 4/b")
+    hold((f(s, t) >= 0) & (f(s, t) <= (4 + 64 * f.eps) / len(s)),
+         "the loss is a number from 0 to 4/b: two rows of length 1 are at most 2 apart")
 
 
 @similarity.must("ignores one factor and the order of features")

@@ -30,7 +30,7 @@ def geometric_median(w):
 
     s_j = Σ_k ‖F_j − F_k‖₂
 
-    w : F, filters, one a row, (filters, weights); the filters of least s are next to their geometric median
+    w : F, filters, one a row, (filters, weights); that of least s stands in for their geometric median
     s : scores, none negative, (filters,)
 
     k : an index of each filter, an integer; j itself is among them

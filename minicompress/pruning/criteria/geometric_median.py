@@ -1,4 +1,4 @@
-"""A filter near the geometric median of its layer says what the others say already: replaceable, not small (PR-5)."""
+"""A filter in the midst of its layer's says what the others say already: replaceable, not small (PR-5)."""
 
 import numpy as np
 
@@ -8,7 +8,9 @@ from . import Criterion, of_weights
 
 
 def geometric_median(weight):
-    """s_j = Σ_k ‖F_j − F_k‖₂, how far a filter is from all others: the least is next to the geometric median (PR-5).
+    """s_j = Σ_k ‖F_j − F_k‖₂, how far a filter is from all others; the least is the most central of them (PR-5).
+
+    That one stands in for the geometric median, the point of least such sum, which need not be a filter.
 
     weight : (out, in, …) an array, one filter or unit a row
 
