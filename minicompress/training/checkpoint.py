@@ -1,5 +1,6 @@
 """All that changes during a run of `fit`, and the file that holds it."""
 
+import dis
 import functools
 import gc
 import inspect
@@ -225,11 +226,19 @@ def unnamed(function, known):
         if isinstance(value, np.random.Generator | Module):
             yield value
         elif isinstance(value, types.FunctionType):
-            names = value.__globals__.keys() & value.__code__.co_names
+            names = value.__globals__.keys() & set(_global_names(value.__code__))
             queue += [value.__closure__, value.__defaults__, value.__kwdefaults__, vars(value)]
             queue += [value.__globals__[name] for name in sorted(names)]
         elif gc.is_tracked(value):
             queue += gc.get_referents(value)
+
+
+def _global_names(code):
+    """The global names that code reads, that of functions within it too; attributes of the same name are none."""
+    yield from (step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL")
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from _global_names(inner)
 
 
 def described(value, above=()):

@@ -71,11 +71,10 @@ def test_data_are_used_if_a_criterion_says_so_and_only_then(criterion):
 @every_criterion
 def test_what_scores_highest_stays(criterion):
     model, x = network(2)
-    kept = pruning.strongest(model, x[:1], {"conv1": 2} if criterion.name != "scale-norm" else {"bn1": 2},
-                             criterion=criterion.name, data=x)
-    score = pruning.group_scores(model, x[:1], criterion.scores(model, x))
-    score = score["conv1"] if "conv1" in score else score["bn1"]
-    rows = {row.tobytes() for row in model.conv1.weight.data[np.argsort(score, kind="stable")[-2:]]}
+    scores = pruning.group_scores(model, x[:1], criterion.scores(model, x))
+    layer = "conv1" if "conv1" in scores else "bn1"
+    kept = pruning.strongest(model, x[:1], {layer: 2}, criterion=criterion.name, data=x)
+    rows = {row.tobytes() for row in model.conv1.weight.data[np.argsort(scores[layer], kind="stable")[-2:]]}
     assert {row.tobytes() for row in kept.conv1.weight.data} == rows
 
 

@@ -395,6 +395,16 @@ def test_a_generator_that_a_callable_names_is_found(hold, tmp_path):
     assert list(checkpoint.unnamed(hold(g), generators)) == []
 
 
+def test_an_attribute_is_no_global_name_but_an_inner_function_reads_one():
+    def attribute(images, rng):
+        return images.GLOBAL * images.augment.GLOBAL
+
+    def inner(images, rng):
+        return [image + GLOBAL.random() for image in images] and (lambda: GLOBAL.random())()
+
+    assert list(checkpoint.unnamed(attribute, [])) == [] and list(checkpoint.unnamed(inner, [])) == [GLOBAL]
+
+
 def test_without_a_checkpoint_a_callable_may_hold_what_it_likes():
     changed(augment=closure(np.random.default_rng(0))).fit(epochs=1)
 
