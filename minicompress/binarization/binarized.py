@@ -90,7 +90,11 @@ def _binary_block(block, weights, activations, last, real):
     """One weighted layer and what follows it, as (name, layer) pairs."""
     (name, layer), *rest = copy.deepcopy(block)
     norm_kind, channels = NORM_AFTER[type(layer)], layer.weight.shape[0]
+    moved = [key for key, after in rest if role(after) == "moves" and not isinstance(after, nn.Flatten | nn.ImageInput)]
     for key, norm in (pair for pair in rest if role(pair[1]) == "norm"):
+        keys = [other for other, _ in rest]
+        expect.that(not moved or keys.index(moved[0]) > keys.index(key), f"{moved} stands between {name} and {key}, a "
+                    "batch norm that counts the channels in another order: put it behind")
         expect.that(type(norm) is norm_kind and norm.weight.size == channels, f"{key} is a {type(norm).__name__} of "
                     f"{norm.weight.size} channels behind {name}, expected a {norm_kind.__name__} of {channels}")
     if activations:

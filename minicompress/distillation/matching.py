@@ -89,9 +89,14 @@ class tapped(observe):
 
     def __init__(self, model, names):
         modules = dict(model.named_modules())
-        of = {id(modules[name]): name for name in expect.some_of("layers", names, modules)}
+        self.wanted = {name: modules[name] for name in expect.some_of("layers", names, modules)}
         self.features = {}
-        super().__init__(lambda module, x, y: self.features.setdefault(of[id(module)], y) if id(module) in of else None)
+        super().__init__(self._note)
+
+    def _note(self, module, x, y):
+        for name, wanted in self.wanted.items():
+            if wanted is module:
+                self.features.setdefault(name, y)
 
     def __enter__(self):
         super().__enter__()

@@ -245,7 +245,7 @@ def described(value, above=()):
     """What of a callable can be compared with one of another process, ready for JSON: its name, and its simple parts.
 
     Those are the numbers, strings, tuples, and dicts by name, among what it `holds`, the defaults and the closure of a
-    function, and the attributes without a leading underscore of an object that names nothing; and the callables there,
+    function, and the attributes without a leading underscore of an object; and the callables there,
     likewise. Everything else may change while it is used, and counts by its type. What `functools.wraps` marks counts
     as what it wraps.
 
@@ -265,14 +265,16 @@ def described(value, above=()):
         return [described(v, inner) for v in value]
     if isinstance(value, dict):
         return {key: described(v, inner) for key, v in value.items() if isinstance(key, str)}
-    if not callable(value):
+    if not callable(value) and not is_dataclass(value):
         return name
     parts = holds(value)
     if isinstance(value, types.FunctionType):
         parts = inspect.getclosurevars(value).nonlocals | (value.__kwdefaults__ or {})
         parts |= {"defaults": value.__defaults__} if value.__defaults__ else {}
-    elif not parts:
-        parts = {key: part for key, part in getattr(value, "__dict__", {}).items() if not key.startswith("_")}
+    elif isinstance(value, Named):
+        parts = {"function": value.function} | parts
+    else:
+        parts = {key: part for key, part in getattr(value, "__dict__", {}).items() if not key.startswith("_")} | parts
     return [name, described(parts, inner)] if parts else name
 
 

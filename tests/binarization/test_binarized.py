@@ -250,3 +250,12 @@ def test_projections_refuse_double_precision(make):
         nn.project(wide, make())
     with pytest.raises(TypeError, match="weights are float64, expected float32: convert to float32 first"):
         make().form(wide.data)
+
+
+def test_a_shuffle_before_the_batch_norm_is_refused_and_behind_it_stays():
+    rng = np.random.default_rng(0)
+    layers = {"c": nn.Conv2d(2, 4, 3, rng=rng), "bn": nn.BatchNorm2d(4), "s": nn.ChannelShuffle(2), "r": nn.ReLU(),
+              "c2": nn.Conv2d(4, 4, 3, rng=rng)}
+    assert "s" in dict(binarize(nn.Sequential(layers), activations=True).children())
+    with pytest.raises(ValueError, match=r"\['s'\] stands between c and bn"):
+        binarize(nn.Sequential({name: layers[name] for name in ("c", "s", "bn", "r", "c2")}), activations=True)

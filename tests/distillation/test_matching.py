@@ -93,8 +93,9 @@ def test_soft_targets_and_features_together_resume_with_the_same_bits(tmp_path):
 def test_any_named_layer_is_tapped_once():
     model, shared = None, nn.Linear(6, 6, rng=RNG(0))
     model = nn.Sequential({"a": shared, "inner": nn.Sequential({"relu": nn.ReLU()}), "b": shared})
-    with tapped(model, ["a", "inner.relu", "inner", ""]) as features:
+    with tapped(model, ["a", "b", "inner.relu", "inner", ""]) as features:
         y = model(Tensor(X))
+    assert features["b"] is features["a"]  # one layer under two names
     assert features["a"].data.tobytes() == shared(Tensor(X)).data.tobytes() and features[""] is y
     assert features["inner.relu"] is features["inner"]
 

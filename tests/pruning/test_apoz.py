@@ -37,6 +37,14 @@ def test_a_layer_without_a_relu_is_refused_by_its_name():
         pruning.activity(model, np.zeros((2, 784), np.float32))
 
 
+def test_a_relu_of_two_places_is_refused():
+    relu = nn.ReLU()
+    model = nn.Sequential({"a": nn.Linear(4, 5, rng=RNG), "r": relu, "b": nn.Linear(5, 5, rng=RNG), "r2": relu,
+                           "c": nn.Linear(5, 2, rng=RNG)})
+    with pytest.raises(ValueError, match="the ReLU behind a runs 2 times: give each place one of its own"):
+        pruning.activity(model, np.zeros((2, 4), np.float32))
+
+
 @pytest.mark.parametrize(("batches", "words"), [
     ([], "batches is empty"), ([np.zeros(3)], r"activations have shape \(3,\), expected \(n, C, …\)"),
     ([np.zeros((2, 3)), np.zeros((0, 3))], r"activations have shape \(0, 3\)"),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from minicompress import data, nn, training
+from minicompress.distillation import Match, Matching
 from minicompress.training import checkpoint, optim
 from tests.mutants import mutate
 
@@ -251,7 +252,22 @@ def rising(step, steps_per_epoch, weight):
     pass
 
 
+class Holding:
+    """It names a teacher, and has a setting besides."""
+
+    def __init__(self, sigma):
+        self.sigma, self.teacher = sigma, nn.ReLU()
+
+    def holds(self):
+        return {"teacher": self.teacher}
+
+    def __call__(self, images, rng):
+        return images
+
+
 MADE = {
+    "a closure that is named": lambda n: {"objective": training.named(penalised(n), noise=np.random.default_rng(0))},
+    "an attribute beside holds": lambda n: {"augment": Holding(n)},
     "Jitter": lambda n: {"augment": data.Jitter(n)}, "an attribute": lambda n: {"augment": Noise(n)},
     "a string": lambda n: {"augment": Noise(str(n))}, "a tuple": lambda n: {"augment": Noise((0.5, (n,)))},
     "a callable's part": lambda n: {"augment": Noise(0.5, Noise(n))}, "a method": lambda n: {"augment": Noise(n).add},
@@ -296,6 +312,13 @@ def test_other_weights_at_the_beginning_are_refused(tmp_path):
     for part, options in {"model": {"weight": 1}, "modules": {"teacher": 1}, "others": {"scale": 1}}.items():
         with pytest.raises(ValueError, match=f"of another run: its beginning of {part} is"):
             run(**options)
+
+
+def test_the_parts_of_a_match_are_described():
+    teacher, loss = nn.Sequential({"fc": nn.Linear(2, 2, rng=np.random.default_rng(0))}), weighted
+    told = [json.dumps(checkpoint.described(Matching(teacher, Match(loss, layer, weight=weight))))
+            for layer in ("fc", "fc2") for weight in (1.0, 2.0)]
+    assert len(set(told)) == 4
 
 
 def test_a_callable_that_holds_itself_is_described():

@@ -49,6 +49,8 @@ def activity(model, data, batch_size=256):
                      and np.array_equal(traced.carries[path], made)]
             expect.that(relus, f"{layer}'s channels pass no ReLU, so none of their numbers is exactly 0: score them by "
                         "another criterion")
+            used = sum(modules[path] is relus[0] for path in paths)
+            expect.that(used == 1, f"the ReLU behind {layer} runs {used} times: give each place one of its own")
             behind[layer] = relus[0]
     seen = {id(relu): [] for relu in behind.values()}
 
