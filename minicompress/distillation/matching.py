@@ -5,8 +5,10 @@ from typing import Any
 
 from minicompress import expect
 from minicompress.engine import Tensor
-from minicompress.nn import Module, evaluating, observe
+from minicompress.nn import Module, observe
 from minicompress.training import supervised
+
+from .objective import _answer
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,17 @@ class Matching:
         return {"teacher": self.teacher, "matches": self.matches, "objective": self.objective}
 
     def __call__(self, model, batch):
-        with tapped(model, [match.student for match in self.matches]) as student:
-            own = [] if self.objective is None else [self.objective(model, batch)]
-            if self.objective is None:
-                model(Tensor(batch.x))
-        with evaluating(self.teacher), tapped(self.teacher, [match.teacher or match.student for match in self.matches]
-                                              ) as teacher:
-            self.teacher(Tensor(batch.x))
-        parts = [match.weight * match.loss(student[match.student], teacher[match.teacher or match.student].data)
-                 for match in self.matches]
-        return sum(own + parts[1:], parts[0])
+        pairs = [(match, match.student, match.teacher or match.student) for match in self.matches]
+        with tapped(model, [name for _, name, _ in pairs]) as student:
+            own = (self.objective or _forward)(model, batch)
+        with tapped(self.teacher, [name for _, _, name in pairs]) as teacher:
+            _answer(self.teacher, batch.x)
+        parts = [match.weight * match.loss(student[ours], teacher[theirs].data) for match, ours, theirs in pairs]
+        return sum(parts[1:] if self.objective is None else [own, *parts[1:]], parts[0])
+
+
+def _forward(model, batch):
+    return model(Tensor(batch.x))
 
 
 class tapped(observe):

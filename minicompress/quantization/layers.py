@@ -13,6 +13,7 @@ from minicompress.engine import Codes, Tensor
 from minicompress.forms import Affine, Sparse
 from minicompress.kernels import integer
 from minicompress.nn import Conv2d, Module, Parameter, register
+from minicompress.nn.layers.pooling import Pool
 
 from .affine import Grid, code_range
 
@@ -125,21 +126,12 @@ class QuantizedReLU(Module):
 
 
 @register
-class QuantizedAvgPool2d(Module):
+class QuantizedAvgPool2d(Pool):
     """The mean of each window of codes, rounded to an integer, halves up; the grid stays the same.
 
     >>> QuantizedAvgPool2d(2)(Codes(np.array([[[[1, 2], [2, 1]]]], np.int8))).numpy()
     array([[[[2]]]], dtype=int8)
     """
-
-    def __init__(self, kernel_size, stride=None):
-        super().__init__()
-        stride = kernel_size if stride is None else stride
-        self.kernel_size, self.stride = expect.integers(1, kernel_size=kernel_size, stride=stride)
-
-    def config(self):
-        """[kernel_size, stride]"""
-        return [self.kernel_size] if self.stride == self.kernel_size else [self.kernel_size, self.stride]
 
     def forward(self, x):
         return Codes(integer.average(_codes(self, x), self.kernel_size, self.stride))

@@ -55,9 +55,9 @@ def test_the_loss_is_the_sum_of_its_parts():
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    ("with evaluating(self.teacher), tapped(", "with tapped("), ("match.weight * match.loss", "match.loss"),
-    ("own + parts[1:]", "parts[1:]"), ("sum(own + parts[1:], parts[0])", "sum(own, parts[0])"),
-    ("teacher[match.teacher or match.student].data", "student[match.student].data"),
+    ("_answer(self.teacher, batch.x)", "self.teacher(Tensor(batch.x))"), ("match.weight * match.loss", "match.loss"),
+    ("[own, *parts[1:]]", "parts[1:]"), ("[own, *parts[1:]]", "[own]"),
+    ("teacher[theirs].data", "student[ours].data"),
 ])
 def test_a_planted_bug_is_caught(old, new):
     from minicompress.distillation import matching

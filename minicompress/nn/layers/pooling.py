@@ -9,7 +9,9 @@ from ..module import Module
 from ..rules import Moves
 
 
-class _Pool(Module):
+class Pool(Module):
+    """What slides a window over maps: its size and its stride, which is the window unless given."""
+
     def __init__(self, kernel_size, stride=None):
         super().__init__()
         stride = kernel_size if stride is None else stride
@@ -20,7 +22,7 @@ class _Pool(Module):
         return [self.kernel_size] if self.stride == self.kernel_size else [self.kernel_size, self.stride]
 
 
-class MaxPool2d(_Pool, Moves):
+class MaxPool2d(Pool, Moves):
     """The largest element of each window; the stride is the window unless given.
 
     >>> import numpy as np
@@ -32,7 +34,7 @@ class MaxPool2d(_Pool, Moves):
         return engine.max_pool2d(x, self.kernel_size, self.stride)
 
 
-class AvgPool2d(_Pool):
+class AvgPool2d(Pool):
     """The mean of each window; the stride is the window unless given.
 
     >>> import numpy as np
